@@ -1,0 +1,179 @@
+"""One request and its one reply over raw ASGI: header hygiene, body cap, and the moment before the last byte.
+
+Not for deciding anything: who calls and what may happen is the pipelines' business.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from shared import trace
+from shared.errors import BadRequest, ClientGone, TooLarge
+from shared.ledger.entry import new_id
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
+
+# Never copied from one connection to the next (RFC 9110 section 7.6.1).
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+# How much of a body we refuse is still read, so that a client that is sending can also read why.
+_DISCARD_CAP = 96 * 1024 * 1024
+
+
+class Exchange:
+    """One request and its one reply.
+
+    `before_last` runs before the last byte leaves, so that what the caller has seen the end of is on record.
+    `body_read` runs once when the request's body has been consumed: from then on a client that leaves can be noticed.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        self.path_params: dict[str, str] = scope.get("path_params") or {}
+        self.request_id = new_id()
+        self.trace = trace.parse(self.header_or_none("traceparent"))
+        self.started = False
+        self.finished = False
+        self.status = 0
+        self.stamps: list[tuple[bytes, bytes]] = []
+        self.before_last: Callable[[], Awaitable[None]] | None = None
+        self.on_start: Callable[[], None] | None = None
+        self.body_read: Callable[[], None] | None = None
+        self._receive = receive
+        self._send = send
+        self._consumed = False
+
+    def header(self, name: str) -> str | None:
+        """The value of a header. Raises BadRequest when it stands twice: two readers would take two values."""
+        wanted = name.encode("latin-1")
+        found: str | None = None
+        for key, value in self.headers:
+            if key == wanted:
+                if found is not None:
+                    raise BadRequest(f"the header {name} stands more than once: send it once")
+                found = value.decode("latin-1")
+        return found
+
+    def header_or_none(self, name: str) -> str | None:
+        """Like `header`, but a doubled header counts as absent: for what is only a hint."""
+        wanted = name.encode("latin-1")
+        values = [value for key, value in self.headers if key == wanted]
+        return values[0].decode("latin-1") if len(values) == 1 else None
+
+    @property
+    def expects_body(self) -> bool:
+        return any(key in (b"content-length", b"transfer-encoding") for key, _ in self.headers)
+
+    async def body(self, cap: int) -> bytes:
+        """The whole body. Raises TooLarge past `cap` bytes, ClientGone when it stops short."""
+        first: bytes | None = None
+        rest: list[bytes] = []
+        async for chunk in self.chunks(cap):
+            if first is None:
+                first = chunk
+            else:
+                rest.append(chunk)
+        if not rest:
+            return first or b""
+        return b"".join((first or b"", *rest))
+
+    async def chunks(self, cap: int | None) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises like `body`."""
+        self._refuse_announced(cap)
+        seen, more = 0, not self._consumed
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            more = message.get("more_body", False)
+            seen += len(chunk)
+            if not more:
+                self._consume()
+            if cap is not None and seen > cap:
+                raise TooLarge(f"the body is larger than the {cap} bytes allowed here")
+            if chunk:
+                yield chunk
+
+    async def disconnected(self) -> None:
+        """Returns when the client has left. Only for after the body has been read."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.started = True
+        self.status = status
+        if self.on_start is not None:
+            self.on_start()
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.stamps]})
+
+    async def write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def finish(self, chunk: bytes = b"") -> None:
+        if self.before_last is not None:
+            await self.before_last()
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self.finish(body)
+
+    async def discard(self) -> None:
+        """Reads away what is left of a refused body, bounded, so that the client can finish sending and read the answer."""
+        seen = 0
+        while not self._consumed and seen < _DISCARD_CAP:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+            seen += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._consumed = True
+
+    def _refuse_announced(self, cap: int | None) -> None:
+        announced = self.header("content-length") if cap is not None else None
+        if announced is None or cap is None:
+            return
+        if announced.isdigit() and int(announced) > cap:
+            raise TooLarge(f"the body is {announced} bytes and {cap} are allowed here")
+
+    def _consume(self) -> None:
+        self._consumed = True
+        if self.body_read is not None:
+            self.body_read()
+
+
+def forwardable(headers: Headers, drop: frozenset[bytes] = frozenset()) -> list[tuple[bytes, bytes]]:
+    """The headers that may go on to the next connection: no hop-by-hop ones, none that `Connection` names, none in `drop`."""
+    named = {
+        name.strip().lower()
+        for key, value in headers
+        if key.lower() == b"connection"
+        for name in value.split(b",")
+    }
+    return [
+        (key, value)
+        for key, value in headers
+        if (low := key.lower()) not in HOP_BY_HOP and low not in named and low not in drop
+    ]

@@ -1,0 +1,136 @@
+"""Calls to upstreams: raw bytes out and in, over pooled connections that are built once.
+
+The only door to httpx and aiohttp. It goes straight to the transport, past httpx's client and its pool, which cost
+more than everything else on this path; no redirects, no cookies, no proxy variables, no decompression.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from shared.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+
+RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
+_KEEPALIVE_SECONDS = 20
+
+
+class Reply:
+    """An upstream's answer whose headers are in. Leaving `async with` closes the connection if the body is not read to its end."""
+
+    def __init__(self, response: httpx.Response, idle_timeout: float | None) -> None:
+        self.status = response.status_code
+        self.headers: list[tuple[bytes, bytes]] = [(key.lower(), value) for key, value in response.headers.raw]
+        self._response = response
+        self._idle_timeout = idle_timeout
+
+    def header(self, name: str) -> str | None:
+        wanted = name.encode("latin-1")
+        return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises UpstreamBroken when it is cut, UpstreamTimeout when nothing comes for too long."""
+        stream = self._response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        source = stream.__aiter__()
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_timeout):
+                    chunk = await source.__anext__()
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise UpstreamTimeout("the upstream went silent in the middle of its answer", cause=error) from error
+            except (httpx.HTTPError, aiohttp.ClientError, ConnectionError) as error:
+                raise UpstreamBroken("the upstream's answer was cut off", cause=error) from error
+            yield chunk
+
+    async def read(self, cap: int) -> bytes:
+        """The whole body. Raises UpstreamBroken past `cap` bytes."""
+        parts: list[bytes] = []
+        seen = 0
+        async for chunk in self.chunks():
+            seen += len(chunk)
+            if seen > cap:
+                raise UpstreamBroken(f"the upstream's answer is larger than {cap} bytes")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def close(self) -> None:
+        stream = self._response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        await stream.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class HttpClient:
+    """One pool for a whole process. `close` it when the process stops."""
+
+    def __init__(self, *, per_host: int = 0) -> None:
+        self._per_host = per_host
+        self._transport: AiohttpTransport | None = None
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: RawHeaders = (),
+        body: bytes | AsyncIterator[bytes] = b"",
+        connect_timeout: float = 5.0,
+        header_timeout: float | None = 60.0,
+        idle_timeout: float | None = 300.0,
+    ) -> Reply:
+        """Sends a request and returns when the answer's headers are in. Timeouts in seconds.
+
+        Raises UpstreamUnreachable (no connection, or closed before an answer) and UpstreamTimeout.
+        """
+        request = httpx.Request(
+            method,
+            url,
+            headers=list(headers),  # type: ignore[arg-type]
+            content=body,
+            extensions={"timeout": {"connect": connect_timeout}},
+        )
+        try:
+            async with asyncio.timeout(header_timeout):
+                response = await self._open().handle_async_request(request)
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"no answer within {header_timeout} s", cause=error) from error
+        except httpx.ConnectTimeout as error:
+            raise UpstreamUnreachable("no connection to the upstream", cause=error) from error
+        except httpx.TimeoutException as error:
+            raise UpstreamTimeout("the upstream did not answer in time", cause=error) from error
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+            raise UpstreamUnreachable("no connection to the upstream", cause=error) from error
+        return Reply(response, idle_timeout)
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    def _open(self) -> AiohttpTransport:
+        if self._transport is None:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, limit_per_host=self._per_host, keepalive_timeout=_KEEPALIVE_SECONDS
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
+                read_bufsize=2**18,
+            )
+            # Our session brings its own TLS context; the transport's own would only cost time to load.
+            self._transport = AiohttpTransport(verify=False, client=session)
+        return self._transport

@@ -1,0 +1,94 @@
+"""Principals and callers: what every authenticator returns, whatever the credential was."""
+
+from msgspec import Struct
+
+from shared.errors import DelegationRefused
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who a chain was started by: `user:alice`, `agent:planner`, `service:billing`.
+
+    `scope` narrows what policy allows to these resource patterns (`model:*`, `tool:git/*`); empty means not narrowed.
+    """
+
+    sub: str
+    tenant: str
+    team: str = ""
+    project: str = ""
+    tier: str = ""
+    scope: tuple[str, ...] = ()
+
+
+class ChainBudget(Struct, frozen=True, kw_only=True):
+    """What one chain may use as a whole. None is no cap. Money in micro-dollars, `seconds` of wall time."""
+
+    micros: int | None = None
+    tokens: int | None = None
+    model_calls: int | None = None
+    tool_calls: int | None = None
+    agent_calls: int | None = None
+    seconds: int | None = None
+
+    def narrowed(self, other: "ChainBudget") -> "ChainBudget":
+        """The stricter of the two in every dimension."""
+        return ChainBudget(**{name: _least(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__})
+
+
+class Trace(Struct, frozen=True, kw_only=True):
+    """A W3C trace context (https://www.w3.org/TR/trace-context/): ids in lower-case hex, 32 and 16 digits."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool = False
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """An authenticated caller: the principal a chain belongs to and the actors it has passed through.
+
+    `actors` is ordered and starts with `principal.sub`; the last one acts now. `parent` is the ledger entry that this
+    call hangs below ("" at the root), `hop` counts services passed. `trace` is the context a signed token carried.
+    `credential` says how it was proved: `key`, `delegation`, `identity`. `key` is a key's id, never its secret.
+    """
+
+    principal: Principal
+    actors: tuple[str, ...]
+    chain: str
+    credential: str
+    hop: int = 0
+    parent: str = ""
+    key: str = ""
+    budget: ChainBudget = ChainBudget()
+    trace: Trace | None = None
+
+    @property
+    def actor(self) -> str:
+        return self.actors[-1]
+
+    @property
+    def depth(self) -> int:
+        """How many principals have delegated so far; 0 for a direct call."""
+        return len(self.actors) - 1
+
+    def through(self, actor: str, *, max_depth: int) -> "Caller":
+        """This caller after it has delegated to `actor`. Raises DelegationRefused on a cycle or past `max_depth`."""
+        if actor in self.actors:
+            raise DelegationRefused(f"{actor} is already part of this chain: {' -> '.join(self.actors)}")
+        if self.depth + 1 > max_depth:
+            raise DelegationRefused(f"this chain is {self.depth} delegations deep and the limit is {max_depth}")
+        return Caller(
+            principal=self.principal,
+            actors=(*self.actors, actor),
+            chain=self.chain,
+            credential=self.credential,
+            hop=self.hop,
+            parent=self.parent,
+            key=self.key,
+            budget=self.budget,
+            trace=self.trace,
+        )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -1,0 +1,73 @@
+"""Server-sent events as bytes: split a stream at event borders without changing a byte of it.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+import re
+
+from shared.errors import UpstreamBroken
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class SseSplitter:
+    """Collects chunks and gives back whole events, each with its closing blank line, byte for byte."""
+
+    def __init__(self, cap: int = 8 * 1024 * 1024) -> None:
+        self._buffer = b""
+        self._cap = cap
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that `chunk` completes. Raises UpstreamBroken when one event outgrows the cap."""
+        data = self._buffer + chunk if self._buffer else chunk
+        events: list[bytes] = []
+        start = 0
+        if b"\r" in data:
+            for match in _BLANK_LINE.finditer(data):
+                events.append(data[start : match.end()])
+                start = match.end()
+        else:
+            while (end := data.find(b"\n\n", start)) >= 0:
+                events.append(data[start : end + 2])
+                start = end + 2
+        self._buffer = data[start:] if start else data
+        if len(self._buffer) > self._cap:
+            raise UpstreamBroken(f"one event of the stream is larger than {self._cap} bytes")
+        return events
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return self._buffer
+
+
+def data_of(event: bytes) -> bytes:
+    """The joined `data:` lines of an event; empty for comments and events without data."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+        return event[6:-2]
+    return b"\n".join(_values(event, b"data"))
+
+
+def name_of(event: bytes) -> str:
+    """The event's `event:` name, "" where it has none."""
+    names = _values(event, b"event")
+    return names[-1].decode("utf-8", "replace") if names else ""
+
+
+def encode(data: bytes, event: str = "") -> bytes:
+    head = f"event: {event}\n".encode() if event else b""
+    return head + b"data: " + data + b"\n\n"
+
+
+def _values(event: bytes, field: bytes) -> list[bytes]:
+    values = []
+    for line in _LINE.split(event):
+        name, colon, value = line.partition(b":")
+        if name == field and (colon or line):
+            values.append(value[1:] if value.startswith(b" ") else value)
+    return values

@@ -1,0 +1,45 @@
+"""Events come out byte for byte as they went in, wherever the network cut them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import sse
+from shared.errors import UpstreamBroken
+
+STREAMS = (
+    b'data: {"a":1}\n\ndata: [DONE]\n\n',
+    b"event: x\r\ndata: one\r\ndata: two\r\n\r\n: ping\r\n\r\n",
+    b"data: one\r\rdata: two\r\r",
+    b"id: 1\ndata\n\nretry: 5\n\n",
+)
+
+
+@given(st.sampled_from(STREAMS), st.lists(st.integers(1, 9), min_size=1, max_size=40))
+def test_any_cutting_of_a_stream_gives_back_the_same_bytes(stream: bytes, cuts: list[int]) -> None:
+    splitter, events, place = sse.SseSplitter(), [], 0
+    while place < len(stream):
+        size = cuts[place % len(cuts)]
+        events += splitter.feed(stream[place : place + size])
+        place += size
+    assert b"".join(events) + splitter.rest() == stream
+
+
+def test_whole_events_are_split_at_every_kind_of_line_end() -> None:
+    splitter = sse.SseSplitter()
+    assert splitter.feed(STREAMS[1]) == [b"event: x\r\ndata: one\r\ndata: two\r\n\r\n", b": ping\r\n\r\n"]
+    assert splitter.rest() == b""
+
+
+def test_data_lines_are_joined_and_comments_have_none() -> None:
+    assert sse.data_of(b"event: x\ndata: one\ndata:two\n\n") == b"one\ntwo"
+    assert sse.data_of(b": ping\n\n") == b""
+    assert sse.data_of(b'data: {"a":1}\n\n') == b'{"a":1}'
+    assert sse.name_of(b"event: x\ndata: one\n\n") == "x"
+    assert sse.data_of(sse.encode(b"{}", "error")) == b"{}"
+
+
+def test_an_event_without_end_is_refused() -> None:
+    splitter = sse.SseSplitter(cap=64)
+    with pytest.raises(UpstreamBroken, match="64 bytes"):
+        splitter.feed(b"data: " + b"x" * 100)
