@@ -3,6 +3,8 @@
 Not for deciding anything: who calls and what may happen is the pipelines' business.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -32,13 +34,15 @@ HOP_BY_HOP = frozenset(
 )
 # How much of a body we refuse is still read, so that a client that is sending can also read why.
 _DISCARD_CAP = 96 * 1024 * 1024
+_DISCARD_SECONDS = 5.0
 
 
 class Exchange:
     """One request and its one reply.
 
     `before_last` runs before the last byte leaves, so that what the caller has seen the end of is on record.
-    `body_read` runs once when the request's body has been consumed: from then on a client that leaves can be noticed.
+    `body_read` runs once when the request's body has been consumed: from then on a client that leaves can be
+    noticed.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +66,9 @@ class Exchange:
         self._consumed = False
 
     def header(self, name: str) -> str | None:
-        """The value of a header. Raises BadRequest when it stands twice: two readers would take two values."""
+        """The value of a header. Raises BadRequest when it stands twice: two readers would take two
+        values.
+        """
         wanted = name.encode("latin-1")
         found: str | None = None
         for key, value in self.headers:
@@ -125,7 +131,9 @@ class Exchange:
         self.status = status
         if self.on_start is not None:
             self.on_start()
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.stamps]})
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *self.stamps]}
+        )
 
     async def write(self, chunk: bytes) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -141,15 +149,18 @@ class Exchange:
         await self.finish(body)
 
     async def discard(self) -> None:
-        """Reads away what is left of a refused body, bounded, so that the client can finish sending and read the answer."""
-        seen = 0
-        while not self._consumed and seen < _DISCARD_CAP:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                return
-            seen += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                self._consumed = True
+        """Reads away what is left of a refused body, bounded, so that the client can finish sending and read
+        the answer.
+        """
+        if not self.expects_body or self._consumed:
+            return
+        seen, more = 0, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while more and seen < _DISCARD_CAP:
+                    message = await self._receive()
+                    seen += len(message.get("body", b""))
+                    more = message.get("more_body", False)
 
     def _refuse_announced(self, cap: int | None) -> None:
         announced = self.header("content-length") if cap is not None else None
@@ -165,7 +176,9 @@ class Exchange:
 
 
 def forwardable(headers: Headers, drop: frozenset[bytes] = frozenset()) -> list[tuple[bytes, bytes]]:
-    """The headers that may go on to the next connection: no hop-by-hop ones, none that `Connection` names, none in `drop`."""
+    """The headers that may go on to the next connection: no hop-by-hop ones, none that `Connection` names,
+    none in `drop`.
+    """
     named = {
         name.strip().lower()
         for key, value in headers

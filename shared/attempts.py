@@ -1,4 +1,6 @@
-"""Trying targets in order until one answers, with a breaker per target. Only inner gateways use it, before the first byte."""
+"""Trying targets in order until one answers, with a breaker per target. Only inner gateways use it, before
+the first byte.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -11,7 +13,9 @@ Answer = TypeVar("Answer")
 
 
 class Breaker:
-    """Counts failures in a row by name. After `threshold` a name is left alone for `cooldown` seconds, then one probe may pass."""
+    """Counts failures in a row by name. After `threshold` a name is left alone for `cooldown` seconds, then
+    one probe may pass.
+    """
 
     def __init__(self, clock: Clock, *, threshold: int = 5, cooldown: float = 10.0) -> None:
         self._clock = clock
@@ -36,7 +40,9 @@ class Breaker:
             self._closed_until.pop(name, None)
 
     def failed(self, name: str, retry_after: float | None) -> None:
-        """`retry_after`, in seconds, closes the name at once for that long: it said itself when to come back."""
+        """`retry_after`, in seconds, closes the name at once for that long: it said itself when to come
+        back.
+        """
         self._failures[name] = count = self._failures.get(name, 0) + 1
         if retry_after is not None:
             self._closed_until[name] = self._clock.monotonic() + min(retry_after, 300.0)

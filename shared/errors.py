@@ -1,4 +1,5 @@
-"""Every way a request can fail, and nothing about how a failure looks on the wire (that is `shared/dialects`).
+"""Every way a request can fail, and nothing about how a failure looks on the wire (that is
+`shared/dialects`).
 
 GatestackError
 ├── Refusal                 we said no
@@ -53,8 +54,8 @@ class GatestackError(Exception):
     """A failure with a text for the caller and, apart from it, a cause that only the log may see.
 
     `detail` may reach the caller: it never holds a secret, an address of ours or another principal's name.
-    `retry_after` is in seconds. `code` is a dialect's own error number (JSON-RPC) where the default would be wrong,
-    `data` its machine-readable part.
+    `retry_after` is in seconds. `code` is a dialect's own error number (JSON-RPC) where the default would be
+    wrong, `data` its machine-readable part.
     """
 
     status: ClassVar[int] = 500
@@ -128,7 +129,9 @@ class BudgetExceeded(Refusal):
 
 
 class UpstreamFault(GatestackError):
-    """Somebody behind us failed. `retryable` tells whether another target may be tried before the first byte."""
+    """Somebody behind us failed. `retryable` tells whether another target may be tried before the first
+    byte.
+    """
 
     status = 502
     retryable: bool = True
@@ -143,7 +146,9 @@ class UpstreamTimeout(UpstreamFault):
 
 
 class UpstreamRefused(UpstreamFault):
-    """The upstream answered with an error of its own: `upstream_status` and, where it fits the dialect, its body."""
+    """The upstream answered with an error of its own: `upstream_status` and, where it fits the dialect, its
+    body.
+    """
 
     status, reason = 502, Reason.UPSTREAM_REFUSED
 

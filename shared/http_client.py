@@ -1,10 +1,12 @@
 """Calls to upstreams: raw bytes out and in, over pooled connections that are built once.
 
-The only door to httpx and aiohttp. It goes straight to the transport, past httpx's client and its pool, which cost
-more than everything else on this path; no redirects, no cookies, no proxy variables, no decompression.
+The only door to httpx and aiohttp. It goes straight to the transport, past httpx's client and its pool,
+which cost more than everything else on this path; no redirects, no cookies, no proxy variables, no
+decompression.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -17,14 +19,22 @@ from shared.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 
 RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
 _KEEPALIVE_SECONDS = 20
+# A larger body is handed over in pieces: written at once it would hold up everybody else.
+_PIECE = 512 * 1024
+# Reading an address takes httpx longer than the rest of a request; upstreams have few of them.
+_url = functools.lru_cache(maxsize=4096)(httpx.URL)
 
 
 class Reply:
-    """An upstream's answer whose headers are in. Leaving `async with` closes the connection if the body is not read to its end."""
+    """An upstream's answer whose headers are in. Leaving `async with` closes the connection if the body is
+    not read to its end.
+    """
 
     def __init__(self, response: httpx.Response, idle_timeout: float | None) -> None:
         self.status = response.status_code
-        self.headers: list[tuple[bytes, bytes]] = [(key.lower(), value) for key, value in response.headers.raw]
+        self.headers: list[tuple[bytes, bytes]] = [
+            (key.lower(), value) for key, value in response.headers.raw
+        ]
         self._response = response
         self._idle_timeout = idle_timeout
 
@@ -33,7 +43,9 @@ class Reply:
         return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises UpstreamBroken when it is cut, UpstreamTimeout when nothing comes for too long."""
+        """The body as it arrives. Raises UpstreamBroken when it is cut, UpstreamTimeout when nothing comes
+        for too long.
+        """
         stream = self._response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         source = stream.__aiter__()
@@ -44,7 +56,9 @@ class Reply:
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
-                raise UpstreamTimeout("the upstream went silent in the middle of its answer", cause=error) from error
+                raise UpstreamTimeout(
+                    "the upstream went silent in the middle of its answer", cause=error
+                ) from error
             except (httpx.HTTPError, aiohttp.ClientError, ConnectionError) as error:
                 raise UpstreamBroken("the upstream's answer was cut off", cause=error) from error
             yield chunk
@@ -96,14 +110,16 @@ class HttpClient:
 
         Raises UpstreamUnreachable (no connection, or closed before an answer) and UpstreamTimeout.
         """
-        request = httpx.Request(
-            method,
-            url,
-            headers=list(headers),  # type: ignore[arg-type]
-            content=body,
-            extensions={"timeout": {"connect": connect_timeout}},
-        )
+        if isinstance(body, bytes) and len(body) > _PIECE:
+            headers, body = [*headers, ("content-length", str(len(body)))], _pieces(body)
         try:
+            request = httpx.Request(
+                method,
+                _url(url),
+                headers=list(headers),  # type: ignore[arg-type]
+                content=body,
+                extensions={"timeout": {"connect": connect_timeout}},
+            )
             async with asyncio.timeout(header_timeout):
                 response = await self._open().handle_async_request(request)
         except TimeoutError as error:
@@ -134,3 +150,8 @@ class HttpClient:
             # Our session brings its own TLS context; the transport's own would only cost time to load.
             self._transport = AiohttpTransport(verify=False, client=session)
         return self._transport
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

@@ -11,7 +11,13 @@ from msgspec import Raw, Struct
 
 from shared.errors import BadRequest
 
-PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = (
+    -32700,
+    -32600,
+    -32601,
+    -32602,
+    -32603,
+)
 NULL = Raw(b"null")
 
 
@@ -40,7 +46,8 @@ class DuplicateKey(ValueError):
 def read(body: bytes) -> Envelope:
     """The envelope of a request body. Raises BadRequest with the JSON-RPC code that fits.
 
-    A body in which any object has one key twice is refused: what policy reads must be what the upstream reads.
+    A body in which any object has one key twice is refused: what policy reads must be what the upstream
+    reads.
     """
     if body.lstrip()[:1] == b"[":
         raise BadRequest("batches are not part of this protocol: send one request", code=INVALID_REQUEST)
@@ -48,10 +55,12 @@ def read(body: bytes) -> Envelope:
     try:
         envelope = _DECODER.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequest(f"this is not a JSON-RPC request: {error}", code=INVALID_REQUEST, cause=error) from error
+        raise BadRequest(
+            f"this is not a JSON-RPC request: {error}", code=INVALID_REQUEST, cause=error
+        ) from error
     if envelope.jsonrpc != "2.0":
         raise BadRequest('a JSON-RPC request needs "jsonrpc": "2.0"', code=INVALID_REQUEST)
-    if envelope.has_id and bytes(envelope.id)[:1] in b'{[tf':
+    if envelope.has_id and bytes(envelope.id)[:1] in b"{[tf":
         raise BadRequest("a JSON-RPC id is a string or a number", code=INVALID_REQUEST)
     return envelope
 
@@ -59,9 +68,12 @@ def read(body: bytes) -> Envelope:
 def refuse_duplicates(body: bytes) -> None:
     """Raises BadRequest when `body` is no JSON, or when any object in it has one key twice."""
     try:
-        json.loads(body, object_pairs_hook=_unique)
+        # Only the standard library tells of members that stand twice.
+        json.loads(body, object_pairs_hook=_unique)  # noqa: TID251
     except DuplicateKey as error:
-        raise BadRequest(f"the key {error.args[0]!r} stands twice in one object", code=INVALID_REQUEST) from error
+        raise BadRequest(
+            f"the key {error.args[0]!r} stands twice in one object", code=INVALID_REQUEST
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not valid JSON: {error}", code=PARSE_ERROR, cause=error) from error
 
@@ -75,7 +87,13 @@ def error(request_id: Raw, code: int, message: str, data: object = None) -> byte
     body: dict[str, object] = {"code": code, "message": message}
     if data is not None:
         body["data"] = data
-    return b'{"jsonrpc":"2.0","id":' + (bytes(request_id) or b"null") + b',"error":' + msgspec.json.encode(body) + b"}"
+    return (
+        b'{"jsonrpc":"2.0","id":'
+        + (bytes(request_id) or b"null")
+        + b',"error":'
+        + msgspec.json.encode(body)
+        + b"}"
+    )
 
 
 def request(request_id: bytes, method: str, params: bytes = b"") -> bytes:

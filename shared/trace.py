@@ -1,4 +1,5 @@
-"""W3C trace context: reading and writing `traceparent`, and the sampling decision. No SDK here: this is on every request.
+"""W3C trace context: reading and writing `traceparent`, and the sampling decision. No SDK here: this is on
+every request.
 
 Source: https://www.w3.org/TR/trace-context/ (version 00).
 """
@@ -14,7 +15,9 @@ _ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
 
 
 def parse(traceparent: str | None) -> Trace | None:
-    """The context of a `traceparent` header, or None where it is absent or malformed (the standard says: start anew)."""
+    """The context of a `traceparent` header, or None where it is absent or malformed (the standard says:
+    start anew).
+    """
     match = _TRACEPARENT.fullmatch(traceparent.strip()) if traceparent else None
     if match is None:
         return None
@@ -29,7 +32,9 @@ def render(trace: Trace) -> str:
 
 
 def child(parent: Trace | None, *, sample: float) -> Trace:
-    """A new span's context below `parent`; without one, a new trace that is sampled with probability `sample`."""
+    """A new span's context below `parent`; without one, a new trace that is sampled with probability
+    `sample`.
+    """
     span_id = secrets.token_hex(8)
     if parent is not None:
         return Trace(trace_id=parent.trace_id, span_id=span_id, sampled=parent.sampled)

@@ -1,4 +1,6 @@
-"""Problem details for HTTP APIs (RFC 9457): the admin API, configured routes, and callers whose dialect is unknown."""
+"""Problem details for HTTP APIs (RFC 9457): the admin API, configured routes, and callers whose dialect is
+unknown.
+"""
 
 import msgspec
 

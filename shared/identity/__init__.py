@@ -1,1 +1,1 @@
-"""Who calls, for whom, through whom: principals, and the tokens that carry them from one service to the next."""
+"""Who calls, for whom, through whom: principals, and the tokens that carry them between services."""

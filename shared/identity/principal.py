@@ -8,7 +8,8 @@ from shared.errors import DelegationRefused
 class Principal(Struct, frozen=True, kw_only=True):
     """Who a chain was started by: `user:alice`, `agent:planner`, `service:billing`.
 
-    `scope` narrows what policy allows to these resource patterns (`model:*`, `tool:git/*`); empty means not narrowed.
+    `scope` narrows what policy allows to these resource patterns (`model:*`, `tool:git/*`); empty means not
+    narrowed.
     """
 
     sub: str
@@ -31,7 +32,9 @@ class ChainBudget(Struct, frozen=True, kw_only=True):
 
     def narrowed(self, other: "ChainBudget") -> "ChainBudget":
         """The stricter of the two in every dimension."""
-        return ChainBudget(**{name: _least(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__})
+        return ChainBudget(
+            **{name: _least(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
+        )
 
 
 class Trace(Struct, frozen=True, kw_only=True):
@@ -45,9 +48,10 @@ class Trace(Struct, frozen=True, kw_only=True):
 class Caller(Struct, frozen=True, kw_only=True):
     """An authenticated caller: the principal a chain belongs to and the actors it has passed through.
 
-    `actors` is ordered and starts with `principal.sub`; the last one acts now. `parent` is the ledger entry that this
-    call hangs below ("" at the root), `hop` counts services passed. `trace` is the context a signed token carried.
-    `credential` says how it was proved: `key`, `delegation`, `identity`. `key` is a key's id, never its secret.
+    `actors` is ordered and starts with `principal.sub`; the last one acts now. `parent` is the ledger entry
+    that this call hangs below ("" at the root), `hop` counts services passed. `trace` is the context a
+    signed token carried. `credential` says how it was proved: `key`, `delegation`, `identity`. `key` is a
+    key's id, never its secret.
     """
 
     principal: Principal
@@ -70,11 +74,15 @@ class Caller(Struct, frozen=True, kw_only=True):
         return len(self.actors) - 1
 
     def through(self, actor: str, *, max_depth: int) -> "Caller":
-        """This caller after it has delegated to `actor`. Raises DelegationRefused on a cycle or past `max_depth`."""
+        """This caller after it has delegated to `actor`. Raises DelegationRefused on a cycle or past
+        `max_depth`.
+        """
         if actor in self.actors:
             raise DelegationRefused(f"{actor} is already part of this chain: {' -> '.join(self.actors)}")
         if self.depth + 1 > max_depth:
-            raise DelegationRefused(f"this chain is {self.depth} delegations deep and the limit is {max_depth}")
+            raise DelegationRefused(
+                f"this chain is {self.depth} delegations deep and the limit is {max_depth}"
+            )
         return Caller(
             principal=self.principal,
             actors=(*self.actors, actor),

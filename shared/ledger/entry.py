@@ -1,4 +1,6 @@
-"""The entry: what one request at one service was, did and cost. Filled by the stages, frozen into a row when it closes."""
+"""The entry: what one request at one service was, did and cost. Filled by the stages, frozen into a row when
+it closes.
+"""
 
 import secrets
 from enum import StrEnum
@@ -20,7 +22,9 @@ class Outcome(StrEnum):
 
 
 class Usage(Struct, kw_only=True):
-    """Tokens as the provider counted them. `tokens_in` includes `cached`, `tokens_out` includes `reasoning`."""
+    """Tokens as the provider counted them. `tokens_in` includes `cached`, `tokens_out` includes
+    `reasoning`.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -33,7 +37,9 @@ class Usage(Struct, kw_only=True):
 
 
 class Entry(Struct, kw_only=True):
-    """Mutable while its request runs. Times are microseconds since 1970 (`started_at`) or durations (`*_us`)."""
+    """Mutable while its request runs. Times are microseconds since 1970 (`started_at`) or durations
+    (`*_us`).
+    """
 
     id: str
     service: str

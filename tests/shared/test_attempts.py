@@ -1,4 +1,6 @@
-"""Targets are tried in order, faults of one do not close the others, and a closed one is probed by one caller only."""
+"""Targets are tried in order, faults of one do not close the others, and a closed one is probed by one
+caller only.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Calls go out and come back as bytes over real sockets, and every way an upstream can fail has its own error."""
+"""Calls go out and come back as bytes over real sockets, and every way an upstream can fail has its own
+error.
+"""
 
 import asyncio
 import contextlib
@@ -36,9 +38,15 @@ async def client() -> AsyncIterator[HttpClient]:
 
 async def test_an_answer_comes_back_as_it_was_sent(client: HttpClient) -> None:
     async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 418 no\r\nX-Odd: a\r\nX-Odd: b\r\nContent-Length: 5\r\nContent-Encoding: gzip\r\n\r\nbytes")
+        writer.write(
+            b"HTTP/1.1 418 no\r\nX-Odd: a\r\nX-Odd: b\r\nContent-Length: 5\r\n"
+            b"Content-Encoding: gzip\r\n\r\nbytes"
+        )
 
-    async with upstream(peer) as url, await client.send("POST", url, body=b"in", headers=[("a", "b")]) as reply:
+    async with (
+        upstream(peer) as url,
+        await client.send("POST", url, body=b"in", headers=[("a", "b")]) as reply,
+    ):
         assert reply.status == 418
         assert [value for name, value in reply.headers if name == b"x-odd"] == [b"a", b"b"]
         assert await reply.read(100) == b"bytes"

@@ -26,7 +26,11 @@ def test_an_envelope_keeps_id_and_params_as_they_were_written() -> None:
         pytest.param(b'{"jsonrpc":"2.0","id":{},"method":"x"}', -32600, id="id of a wrong type"),
         pytest.param(b'{"jsonrpc":"2.0","id":1,"method":7}', -32600, id="method of a wrong type"),
         pytest.param(b'{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}', -32600, id="doubled method"),
-        pytest.param(b'{"jsonrpc":"2.0","id":1,"method":"a","params":{"n":1,"\\u006e":2}}', -32600, id="doubled inside, escaped"),
+        pytest.param(
+            b'{"jsonrpc":"2.0","id":1,"method":"a","params":{"n":1,"\\u006e":2}}',
+            -32600,
+            id="doubled inside, escaped",
+        ),
         pytest.param(b'{"jsonrpc":"2.0","id":1,"method":"a","params":' + b"[" * 100_000, -32700, id="deep"),
     ],
 )
@@ -38,7 +42,15 @@ def test_what_is_no_request_is_refused_with_its_code(body: bytes, code: int) -> 
 
 def test_answers_carry_the_id_of_their_request() -> None:
     request_id = msgspec.Raw(b'"a"')
-    assert msgspec.json.decode(jsonrpc.result(request_id, b"[1]")) == {"jsonrpc": "2.0", "id": "a", "result": [1]}
+    assert msgspec.json.decode(jsonrpc.result(request_id, b"[1]")) == {
+        "jsonrpc": "2.0",
+        "id": "a",
+        "result": [1],
+    }
     refused = msgspec.json.decode(jsonrpc.error(msgspec.Raw(), -32602, "no", {"x": 1}))
-    assert refused == {"jsonrpc": "2.0", "id": None, "error": {"code": -32602, "message": "no", "data": {"x": 1}}}
+    assert refused == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": -32602, "message": "no", "data": {"x": 1}},
+    }
     assert msgspec.json.decode(jsonrpc.request(b"", "n/x")) == {"jsonrpc": "2.0", "method": "n/x"}

@@ -15,7 +15,9 @@ def test_a_traceparent_survives_reading_and_writing() -> None:
     assert trace.render(found) == GOOD
 
 
-@pytest.mark.parametrize("text", [None, "", "nonsense", GOOD + "-more", GOOD.upper(), GOOD.replace("00f067aa0ba902b7", "0" * 16)])
+@pytest.mark.parametrize(
+    "text", [None, "", "nonsense", GOOD + "-more", GOOD.upper(), GOOD.replace("00f067aa0ba902b7", "0" * 16)]
+)
 def test_a_malformed_traceparent_counts_as_absent(text: str | None) -> None:
     assert trace.parse(text) is None
 

@@ -1,0 +1,128 @@
+"""Agents' own cards: fetched when first needed, kept for a while, and kept on when an agent does not
+answer later.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from agent_gateway.catalog import Agent, Endpoint
+from shared.clock import Clock
+from shared.egress import origin
+from shared.errors import BadRequest, UpstreamBroken, UpstreamFault, UpstreamRefused
+from shared.http_client import HttpClient
+
+_HEADER_SECONDS = 10.0
+# After a failed attempt the card that we still have is good enough for this long.
+_AGAIN_SECONDS = 10.0
+_BINDING, _VERSION = "JSONRPC", "1.0"
+
+
+class Card(Struct, frozen=True):
+    """A card as the agent publishes it, since when it has read like that, and when to look again."""
+
+    content: dict[str, Any]
+    since: float
+    until: float
+
+
+class Cards:
+    """`seconds` is how long a card is used before it is fetched again."""
+
+    def __init__(self, http: HttpClient, clock: Clock, *, cap: int, seconds: float) -> None:
+        self._http = http
+        self._clock = clock
+        self._cap = cap
+        self._seconds = seconds
+        self._cards: dict[str, Card] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def of(self, agent: Agent) -> Card:
+        """The agent's card. Raises UpstreamFault when there is none to be had."""
+        card = self._cards.get(agent.name)
+        if card is not None and self._clock.monotonic() < card.until:
+            return card
+        async with self._locks.setdefault(agent.name, asyncio.Lock()):
+            card = self._cards.get(agent.name)
+            if card is None or self._clock.monotonic() >= card.until:
+                card = self._cards[agent.name] = await self._renewed(agent, card)
+        return card
+
+    async def endpoint(self, agent: Agent) -> Endpoint:
+        """Where the agent takes requests. Raises UpstreamFault when only its card says so and cannot be
+        had.
+        """
+        if agent.url:
+            return Endpoint(agent.url, agent.tenant)
+        return _offered(agent, (await self.of(agent)).content)
+
+    async def _renewed(self, agent: Agent, last: Card | None) -> Card:
+        now = self._clock.monotonic()
+        try:
+            content = await self._fetch(agent)
+        except UpstreamFault:
+            if last is None:
+                raise
+            return Card(last.content, last.since, now + _AGAIN_SECONDS)
+        since = last.since if last is not None and last.content == content else self._clock.now()
+        return Card(content, since, now + self._seconds)
+
+    async def _fetch(self, agent: Agent) -> dict[str, Any]:
+        timeouts = agent.timeouts
+        async with await self._http.send(
+            "GET",
+            agent.card_url,
+            headers=[("accept", "application/json"), *agent.headers],
+            connect_timeout=timeouts.connect_seconds,
+            header_timeout=min(timeouts.header_seconds, _HEADER_SECONDS),
+            idle_timeout=_HEADER_SECONDS,
+        ) as reply:
+            if reply.status != 200:
+                raise UpstreamRefused(
+                    f"the agent answered HTTP {reply.status} when asked for its card",
+                    upstream_status=reply.status,
+                    retryable=False,
+                )
+            body = await reply.read(self._cap)
+        try:
+            content = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UpstreamBroken("the agent's card is not JSON", cause=error) from error
+        if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+            raise UpstreamBroken("what the agent serves as its card is none")
+        return content
+
+
+def _offered(agent: Agent, card: Mapping[str, Any]) -> Endpoint:
+    """The JSON-RPC 1.0 endpoint that a card names, on the host that the card itself came from.
+
+    A card must not be able to send a delegation token to any other host: the operator can, by configuring
+    `url`.
+    """
+    for interface in _interfaces(card):
+        if interface.get("protocolBinding") != _BINDING or not _speaks_ours(interface):
+            continue
+        url, tenant = str(interface.get("url", "")), str(interface.get("tenant") or "")
+        try:
+            same = origin(url) == origin(agent.card_url)
+        except BadRequest:
+            same = False
+        if not same:
+            raise UpstreamBroken(
+                "the agent's card points to another host than it came from: configure its url"
+            )
+        return Endpoint(url, agent.tenant or tenant)
+    raise UpstreamBroken("the agent's card offers no JSON-RPC interface of A2A 1.0")
+
+
+def _speaks_ours(interface: Mapping[str, Any]) -> bool:
+    version = str(interface.get("protocolVersion") or _VERSION)
+    return version == _VERSION or version.startswith(_VERSION + ".")
+
+
+def _interfaces(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = card.get("supportedInterfaces")
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -1,0 +1,30 @@
+"""`gatestack`: run the stack, and ask or tell it things. Human output by default, `--json` everywhere."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from api_gateway.cli import audit, chain, config, keys, kill, policy, spend, up
+from api_gateway.cli.remote import CommandFailed
+from api_gateway.cli.show import Output
+
+app = App(name="gatestack", help=__doc__, version_flags=["--version"], result_action="return_value")
+for noun in (up, config, keys, policy, chain, spend, kill, audit):
+    noun.register(app)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0, 1 when a command failed, 2 when it was called wrongly or the configuration is wrong."""
+    try:
+        result = app(argv, exit_on_error=False, print_error=False, console=Console())
+    except CycloptsError as error:
+        print(f"gatestack: {error}", file=sys.stderr)
+        return 2
+    except CommandFailed as error:
+        print(f"gatestack: {error}", file=sys.stderr)
+        return error.code
+    if isinstance(result, Output):
+        result.show()
+        return result.code
+    return int(result or 0)

@@ -1,0 +1,103 @@
+"""Calls to a running edge's admin API, with messages for the person at the terminal."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from cyclopts import Parameter
+
+from shared.errors import UpstreamFault
+from shared.http_client import HttpClient
+
+_CAP = 64 * 1024 * 1024
+KEY_FILE = ".gatestack/operator.key"
+
+
+class CommandFailed(Exception):
+    """A command could not do what it was asked; the text says why and what to do."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """Where the edge is and who asks.
+
+    Parameters
+    ----------
+    url
+        The edge's address. Default: $GATESTACK_URL, else http://127.0.0.1:8080
+    key_file
+        A file that holds the key. Default: $GATESTACK_KEY itself, else .gatestack/operator.key
+    json
+        Print JSON.
+    """
+
+    url: str = ""
+    key_file: str = ""
+    json: Annotated[bool, Parameter(negative=())] = False
+
+    def get(self, path: str, **query: str) -> Any:
+        named = {name: value for name, value in query.items() if value}
+        return self._call("GET", f"{path}?{urlencode(named)}" if named else path, None)
+
+    def post(self, path: str, body: object) -> Any:
+        return self._call("POST", path, body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path, None)
+
+    def address(self) -> str:
+        return (self.url or os.environ.get("GATESTACK_URL", "") or "http://127.0.0.1:8080").rstrip("/")
+
+    def secret(self) -> str:
+        found = os.environ.get("GATESTACK_KEY", "")
+        if found and not self.key_file:
+            return found
+        path = Path(self.key_file or KEY_FILE)
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise CommandFailed(
+                f"no key: {path} cannot be read ({error.strerror}). Set GATESTACK_KEY, or name a file with "
+                "--key-file; `gatestack up` writes the first operator's key below its state folder"
+            ) from error
+
+    def _call(self, method: str, path: str, body: object) -> Any:
+        return asyncio.run(self._send(method, path, body))
+
+    async def _send(self, method: str, path: str, body: object) -> Any:
+        client = HttpClient()
+        headers = [("authorization", f"Bearer {self.secret()}"), ("content-type", "application/json")]
+        try:
+            payload = b"" if body is None else msgspec.json.encode(body)
+            async with await client.send(
+                method, f"{self.address()}/admin/api{path}", headers=headers, body=payload, header_timeout=30
+            ) as reply:
+                return _read(reply.status, await reply.read(_CAP))
+        except UpstreamFault as error:
+            raise CommandFailed(
+                f"no answer from {self.address()}: {error.detail}. Is `gatestack up` running?"
+            ) from error
+        finally:
+            await client.close()
+
+
+def _read(status: int, body: bytes) -> Any:
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise CommandFailed(
+            f"the answer (status {status}) is not Gatestack's: is the address right?"
+        ) from error
+    if status >= 400:
+        detail = answer.get("detail", body.decode()) if isinstance(answer, dict) else body.decode()
+        raise CommandFailed(f"{detail} (status {status})")
+    return answer

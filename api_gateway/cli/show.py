@@ -1,0 +1,65 @@
+"""What a command prints: one value, as JSON for programs or as lines and tables for people."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_PIPE_WIDTH = 240
+
+
+class Output:
+    """A command's answer. `human` is only called when no JSON was asked for."""
+
+    def __init__(self, value: Any, human: Callable[[Console], None], *, as_json: bool, code: int = 0) -> None:
+        self._value = value
+        self._human = human
+        self._as_json = as_json
+        self.code = code
+
+    def show(self) -> None:
+        if self._as_json:
+            print(json.dumps(self._value, indent=2))
+        else:
+            self._human(_console())
+
+
+def _console() -> Console:
+    """As wide as the terminal; a pipe has no width, so nothing is folded for it."""
+    console = Console(soft_wrap=True, highlight=False)
+    return console if console.is_terminal else Console(soft_wrap=True, highlight=False, width=_PIPE_WIDTH)
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str
+) -> Callable[[Console], None]:
+    """Prints rows under headings, or one sentence where there are none."""
+
+    def show(console: Console) -> None:
+        if not rows:
+            console.print(empty)
+            return
+        drawn = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in headings:
+            right = heading in ("calls", "tokens in", "tokens out", "cost")
+            drawn.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for row in rows:
+            drawn.add_row(*(str(cell) for cell in row))
+        console.print(drawn)
+
+    return show
+
+
+def lines(*text: str) -> Callable[[Console], None]:
+    def show(console: Console) -> None:
+        for line in text:
+            console.print(line, markup=False)
+
+    return show
+
+
+def money(micros: int) -> str:
+    """Micro-dollars as dollars, with as many digits as a fraction of a cent needs."""
+    return f"${micros / 1_000_000:.6f}".rstrip("0").ljust(5, "0") if micros else "$0"

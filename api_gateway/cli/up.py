@@ -1,0 +1,184 @@
+"""`gatestack up`: all four services and the embedded state on one machine, watched over and stopped
+together.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from cyclopts import App
+
+from api_gateway.app import OPERATOR_KEY_FILE
+from api_gateway.cli.config import check
+from api_gateway.cli.remote import CommandFailed
+from api_gateway.config import Section, problems
+from shared.config import ConfigProblems, Loaded, load
+from shared.config.load import SERVICES
+from shared.errors import GatestackError, UpstreamFault
+from shared.http_client import HttpClient
+from shared.run import CONFIG_EXIT
+from shared.valkey import EmbeddedValkey
+
+_STOP_SECONDS = 20.0
+_BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
+_STEADY_SECONDS = 30.0
+_READY_SECONDS = 10.0
+# The edge stops first, so that nothing new comes in while the others finish.
+_STOP_ORDER = ("api_gateway", "agent_gateway", "mcp_gateway", "llm_gateway")
+
+
+def register(parent: App) -> None:
+    parent.command(up)
+
+
+def up(*, config: str = "gatestack.yaml") -> int:
+    """Start the four services and wait. Ctrl-C stops them.
+
+    Parameters
+    ----------
+    config
+        The configuration file.
+    """
+    checked = check(config)
+    if checked.code:
+        checked.show()
+        return CONFIG_EXIT
+    try:
+        loaded = load(Path(config), "api_gateway", Section, problems)
+        return asyncio.run(_run(Path(config), loaded))
+    except ConfigProblems as error:
+        raise CommandFailed(str(error), CONFIG_EXIT) from error
+    except GatestackError as error:
+        raise CommandFailed(f"the embedded state did not start: {error.detail}") from error
+
+
+async def _run(config: Path, loaded: Loaded[Section]) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        state_dir = loaded.path(loaded.shared.state.dir)
+        if loaded.shared.state.redis == "embedded":
+            valkey = EmbeddedValkey()
+            await valkey.start(state_dir, fsync=loaded.shared.state.fsync)
+            stack.push_async_callback(valkey.stop)
+            watching = asyncio.create_task(valkey.watch())
+            stack.callback(watching.cancel)
+        children = {service: Child(service, config, stop) for service in SERVICES}
+        tasks = [asyncio.create_task(child.keep()) for child in children.values()]
+        if await _all_listen(children, stop) and await _all_ready(children, stop):
+            _say(f"ready. The edge is at {children['api_gateway'].url}")
+            _say(f"the operator's key is in {state_dir / OPERATOR_KEY_FILE}")
+        await stop.wait()
+        _say("stopping")
+        for service in _STOP_ORDER:
+            await children[service].end()
+        await asyncio.gather(*tasks)
+    return 0 if not any(child.gave_up for child in children.values()) else 1
+
+
+class Child:
+    """One service in a process of its own; started again when it dies, with growing pauses."""
+
+    def __init__(self, service: str, config: Path, stop: asyncio.Event) -> None:
+        self._command = (sys.executable, "-m", service, "--config", str(config))
+        self._service = service
+        self._stop = stop
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = ""
+        self.listening = asyncio.Event()
+        self.gave_up = False
+
+    async def keep(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            code = await self._once()
+            if self._stop.is_set():
+                return
+            if code == CONFIG_EXIT:
+                self.gave_up = True
+                self._stop.set()
+                return
+            failures = 0 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
+            pause = _BACK_OFF[min(failures, len(_BACK_OFF) - 1)]
+            _say(f"{self._service} ended with code {code}; starting it again in {pause} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause)
+
+    async def end(self) -> None:
+        """Asks the process to stop, and ends it when it takes too long."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            _say(f"{self._service} does not stop: killed")
+            process.kill()
+            await process.wait()
+
+    async def _once(self) -> int:
+        environment = {**os.environ, "GATESTACK_SUPERVISED": "1"}
+        # Its standard input is our pipe: should we be killed, it reads the end of it and stops by itself.
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+        self._process = process
+        assert process.stdout is not None
+        async for line in process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            if " listens on " in text:
+                self.url = text.rpartition(" ")[2]
+                self.listening.set()
+            print(text, flush=True)
+        return await process.wait()
+
+
+async def _all_listen(children: dict[str, Child], stop: asyncio.Event) -> bool:
+    waiting = asyncio.gather(*(child.listening.wait() for child in children.values()))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        return False
+    stopping.cancel()
+    return True
+
+
+async def _all_ready(children: dict[str, Child], stop: asyncio.Event) -> bool:
+    """Waits until every service says that it may get traffic, and tells what it waits for."""
+    http = HttpClient()
+    patience = asyncio.get_running_loop().time() + _READY_SECONDS
+    try:
+        for child in children.values():
+            while (problems_now := await _problems(http, child)) and not stop.is_set():
+                if asyncio.get_running_loop().time() > patience:
+                    _say(f"still not ready: {problems_now}")
+                    patience += _READY_SECONDS
+                await asyncio.sleep(0.05)
+    finally:
+        await http.close()
+    return not stop.is_set()
+
+
+async def _problems(http: HttpClient, child: Child) -> str:
+    try:
+        async with await http.send("GET", f"{child.url}/readyz", header_timeout=5) as reply:
+            body = await reply.read(65_536)
+            return "" if reply.status == 200 else body.decode(errors="replace")
+    except UpstreamFault as error:
+        return f"{child.url}: {error.detail}"
+
+
+def _say(text: str) -> None:
+    print(f"gatestack: {text}", flush=True)

@@ -1,0 +1,176 @@
+"""The control plane: it owns what every service obeys (keys, kills, policy) and publishes it as signed
+snapshots.
+
+The store is the truth; a snapshot is a copy that services can live on without it.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.identity.keys import KeyRecord, new_key
+from shared.identity.signing import Signer
+from shared.kill import Kill, KillSwitch
+from shared.ledger.entry import new_id
+from shared.policy import PolicyBox, PolicyRules
+from shared.snapshots import Snapshots, Superseded
+from shared.store import PolicyVersion, Store
+
+_REPUBLISH_SECONDS = 2.0
+_SEEN_SECONDS = 2.0
+_PUBLISH_ATTEMPTS = 5
+
+
+class Control:
+    def __init__(
+        self,
+        store: Store,
+        snapshots: Snapshots,
+        signer: Signer,
+        kill: KillSwitch,
+        policy: PolicyBox,
+        clock: Clock,
+    ) -> None:
+        self.store = store
+        self.policy = policy
+        self._snapshots = snapshots
+        self._signer = signer
+        self._kill = kill
+        self._clock = clock
+        self._published: dict[str, int] = {}
+        self._lock = asyncio.Lock()
+
+    async def start(self, rules: PolicyRules) -> None:
+        """Makes the configured policy the current version and publishes everything."""
+        await self._adopt_policy(rules)
+        await self.publish_keys()
+        await self.publish_kills()
+
+    async def run(self) -> None:
+        """Publishes again what Redis has lost (an emptied Redis would otherwise leave new processes without
+        a policy).
+        """
+        while True:
+            await asyncio.sleep(_REPUBLISH_SECONDS)
+            for name in await self._snapshots.missing(self._published):
+                await self._publish(name)
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    async def create_key(self, draft: KeyRecord) -> tuple[str, KeyRecord]:
+        """The new key's secret, shown this once, and its record (`id`, `hash` and `created_at` are set
+        here).
+        """
+        secret, fields = new_key()
+        record = msgspec.structs.replace(draft, **fields, created_at=self.now_us())
+        await self.store.add_key(record)
+        await self.publish_keys()
+        return secret, record
+
+    async def revoke_key(self, key: str) -> None:
+        await self.store.revoke_key(key, self._clock.now_us())
+        await self.publish_keys()
+
+    async def add_kill(self, selector: dict[str, str], reason: str, by: str) -> Kill:
+        kill = Kill(id=new_id(), selector=selector, reason=reason, by=by, at=self._clock.now_us())
+        await self.store.add_kill(kill)
+        await self.publish_kills()
+        return kill
+
+    async def lift_kill(self, kill: str, by: str) -> None:
+        await self.store.lift_kill(kill, self._clock.now_us(), by)
+        await self.publish_kills()
+
+    def would_hit(self, selector: dict[str, str]) -> list[dict[str, Any]]:
+        """The calls in flight at this edge that a kill with `selector` would cut."""
+        return [
+            {
+                "entry": entry.id,
+                "chain": entry.caller.chain if entry.caller else "",
+                "actors": entry.caller.actors if entry.caller else (),
+                "resource": entry.resource,
+            }
+            for entry in self._kill.hits(selector)
+        ]
+
+    async def publish_keys(self) -> None:
+        await self._publish("keys")
+
+    async def publish_kills(self) -> None:
+        await self._publish("kills")
+
+    async def publish_policy(self) -> None:
+        await self._publish("policy")
+
+    async def _adopt_policy(self, rules: PolicyRules) -> None:
+        payload = msgspec.json.encode(rules)
+        latest = await self.store.latest_policy()
+        if latest is None or latest.rules != payload:
+            version = self._next_epoch(latest.version if latest else 0)
+            await self.store.add_policy(
+                PolicyVersion(
+                    version=version, rules=payload, author="configuration", reason="start", at=self.now_us()
+                )
+            )
+        await self.publish_policy()
+
+    async def _publish(self, name: str) -> None:
+        """Publishes what the store holds now. Another edge may do so too: the later one reads again."""
+        async with self._lock:
+            for _ in range(_PUBLISH_ATTEMPTS):
+                payload, epoch = await self._current(name)
+                try:
+                    await self._snapshots.publish(name, payload, epoch, self._signer)
+                except Superseded:
+                    continue
+                self._published[name] = epoch
+                await self._seen(name, epoch)
+                return
+        raise Unavailable(
+            f"the {name} could not be published: another edge keeps publishing them", retry_after=1
+        )
+
+    async def _current(self, name: str) -> tuple[bytes, int]:
+        if name == "policy":
+            latest = await self.store.latest_policy()
+            return (latest.rules, latest.version) if latest else (b"{}", 1)
+        records = await (self.store.keys(None) if name == "keys" else self.store.kills())
+        return msgspec.json.encode(records), self._next_epoch(self._published.get(name, 0))
+
+    def _next_epoch(self, last: int) -> int:
+        """Milliseconds since 1970: it rises over restarts, over several edges and over an emptied Redis."""
+        return max(last + 1, int(self._clock.now() * 1000))
+
+    async def _seen(self, name: str, epoch: int) -> None:
+        """Waits, bounded, until this process itself obeys what it has published: the next request may depend
+        on it.
+        """
+        deadline = self._clock.monotonic() + _SEEN_SECONDS
+        while self._snapshots.epochs().get(name, 0) < epoch and self._clock.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+async def operator_key(control: Control, path: Path, sub: str, tenant: str) -> bool:
+    """Makes the first key of an empty store, so that somebody can make the others. True when it did.
+
+    Its secret goes to `path`, readable by this user only.
+    """
+    if await control.store.keys(None):
+        return False
+    secret, _ = await control.create_key(
+        KeyRecord(id="", hash="", sub=sub, tenant=tenant, name="first operator")
+    )
+    write_private(path, secret + "\n")
+    return True
+
+
+def write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)

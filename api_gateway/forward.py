@@ -1,0 +1,125 @@
+"""Relays one request to the service its route leads to: bytes in, bytes out, an identity token instead of a
+credential.
+
+It never retries: a second try belongs to the gateway that knows what it would repeat.
+"""
+
+from collections.abc import AsyncIterator
+
+from api_gateway import guard
+from api_gateway.routes import Upstream
+from shared import trace
+from shared.account import Flight
+from shared.asgi import Exchange
+from shared.dialects import Dialect
+from shared.dialects.plain import Plain
+from shared.http_client import HttpClient, Reply
+from shared.identity.principal import Caller
+from shared.identity.signing import Signer
+from shared.identity.token import identity_claims
+
+# Bodies up to here are read before they are sent on: one write, not several, and errors know their id.
+_SMALL_BODY = 65_536
+
+
+class Forwarder:
+    def __init__(self, http: HttpClient, signer: Signer, *, body_cap: int, token_seconds: int) -> None:
+        self._http = http
+        self._signer = signer
+        self._body_cap = body_cap
+        self._token_seconds = token_seconds
+
+    async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream) -> None:
+        """Sends the request on and its answer back as it arrives. Raises UpstreamFault, TooLarge."""
+        body = await self._body(exchange)
+        if isinstance(body, bytes):
+            flight.dialect = _knowing(flight.dialect, exchange, body)
+        async with await self._http.send(
+            exchange.method,
+            _address(exchange, upstream),
+            headers=self._headers(exchange, flight, caller, upstream, body),
+            body=body,
+            header_timeout=upstream.header_timeout,
+            idle_timeout=upstream.idle_timeout,
+        ) as reply:
+            await _relay(exchange, flight, reply)
+
+    async def _body(self, exchange: Exchange) -> bytes | AsyncIterator[bytes]:
+        if not exchange.expects_body:
+            return b""
+        announced = exchange.header("content-length")
+        if announced is not None and announced.isdigit() and int(announced) <= _SMALL_BODY:
+            return await exchange.body(self._body_cap)
+        return exchange.chunks(self._body_cap)
+
+    def _headers(
+        self,
+        exchange: Exchange,
+        flight: Flight,
+        caller: Caller,
+        upstream: Upstream,
+        body: bytes | AsyncIterator[bytes],
+    ) -> list[tuple[bytes | str, bytes | str]]:
+        claims = identity_claims(
+            caller,
+            issuer=self._signer.issuer,
+            audience=upstream.audience,
+            entry_id=flight.entry.id,
+            trace=flight.trace,
+            ttl=self._token_seconds,
+        )
+        own: list[tuple[bytes | str, bytes | str]] = [
+            ("txn-token", self._signer.sign(claims, typ="txn+jwt")),
+            ("traceparent", trace.render(flight.trace)),
+            ("x-forwarded-proto", exchange.scope.get("scheme", "http")),
+            ("x-forwarded-host", exchange.header("host") or ""),
+            *upstream.headers,
+        ]
+        replaced = {name for name, _ in upstream.headers}
+        headers: list[tuple[bytes | str, bytes | str]] = [
+            h for h in guard.inward(exchange) if h[0] not in replaced
+        ]
+        length = exchange.header("content-length")
+        if not isinstance(body, bytes) and length is not None:
+            own.append(("content-length", length))
+        return headers + own
+
+
+async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:
+    if not (reply.header("content-type") or "").startswith("text/event-stream"):
+        # Only an event stream can carry an error of ours after its first byte; anything else is cut.
+        flight.dialect = _UntilStarted(flight.dialect, exchange)
+    length = reply.header("content-length")
+    left = int(length) if length is not None and length.isdigit() else -1
+    await exchange.start(reply.status, guard.outward(reply.headers))
+    async for chunk in reply.chunks():
+        left -= len(chunk)
+        if left == 0:
+            await exchange.finish(chunk)
+            return
+        await exchange.write(chunk)
+    await exchange.finish()
+
+
+class _UntilStarted:
+    """The caller's dialect before the first byte, silence after it."""
+
+    def __init__(self, dialect: Dialect, exchange: Exchange) -> None:
+        self._dialect = dialect
+        self.refusal = dialect.refusal
+
+    event = Plain.event
+
+
+def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:
+    """The dialect with what only the request's body tells (a JSON-RPC id), where it has such a thing."""
+    knows = getattr(dialect, "knowing", None)
+    found: Dialect = knows(exchange, body) if knows is not None else dialect
+    return found
+
+
+def _address(exchange: Exchange, upstream: Upstream) -> str:
+    raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
+    path = raw.decode("latin-1").partition("?")[0].removeprefix(upstream.strip)
+    query = f"?{exchange.query}" if exchange.query else ""
+    return f"{next(upstream.turns)}{path or '/'}{query}"

@@ -1,0 +1,41 @@
+"""Header hygiene at the edge: what a client may claim about itself is removed before anything reads it."""
+
+from shared.asgi import Exchange, Headers, forwardable
+
+# Only we say who somebody is: these are dropped unread, whoever sends them.
+_IDENTITY = frozenset((b"txn-token", b"baggage", b"forwarded", b"remote-user", b"x-real-ip"))
+_IDENTITY_PREFIXES = (
+    b"x-gatestack-",
+    b"x-forwarded-",
+    b"x-auth-request-",
+    b"x-remote-",
+    b"x-identity-",
+    b"x-user-",
+)
+# The caller's credential is for us: it never travels inward or upstream.
+CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie"))
+_REPLACED = frozenset((b"host", b"content-length", b"traceparent", b"expect"))
+_OURS_IN_REPLIES = frozenset(
+    (b"set-cookie", b"server", b"date", b"x-gatestack-call", b"x-gatestack-chain", b"txn-token")
+)
+
+
+def strip_identity(exchange: Exchange) -> None:
+    """Removes every header that claims an identity. Runs before authentication."""
+    exchange.headers = [
+        (name, value)
+        for name, value in exchange.headers
+        if name not in _IDENTITY and not name.startswith(_IDENTITY_PREFIXES)
+    ]
+
+
+def inward(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    """The client's headers that go on inward: no credential, nothing hop-by-hop, nothing that we write
+    ourselves.
+    """
+    return forwardable(exchange.headers, CREDENTIALS | _REPLACED)
+
+
+def outward(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """An upstream's headers that go on to the client."""
+    return forwardable(headers, _OURS_IN_REPLIES)

@@ -1,0 +1,58 @@
+"""One request at the edge, from an unknown client to the service it may use. Each line is a file of the same
+name.
+"""
+
+from api_gateway.budget import narrowed
+from api_gateway.forward import Forwarder
+from api_gateway.guard import strip_identity
+from api_gateway.limit import limit
+from api_gateway.routes import RouteTable
+from shared.account import Account
+from shared.asgi import Exchange, Receive, Scope, Send
+from shared.authenticators import Authenticate
+from shared.dialects import Dialect
+from shared.limits.limiter import Limiter
+from shared.limits.rule import LimitRule
+from shared.policy import PolicyBox, authorize
+
+
+class Pipeline:
+    def __init__(
+        self,
+        *,
+        account: Account,
+        authenticate: Authenticate,
+        routes: RouteTable,
+        policy: PolicyBox,
+        rules: list[LimitRule],
+        limiter: Limiter,
+        forward: Forwarder,
+        dialects: dict[str, Dialect],
+    ) -> None:
+        self._account = account
+        self._authenticate = authenticate
+        self._routes = routes
+        self._policy = policy
+        self._rules = rules
+        self._limiter = limiter
+        self._forward = forward
+        self._dialects = dialects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        strip_identity(exchange)
+        async with self._account(exchange, self._dialects[self._routes.dialect(exchange.path)]) as flight:
+            caller = narrowed(await self._authenticate(exchange), exchange)
+            flight.identify(caller)
+            # Only now, so that an unknown client learns nothing about which paths exist.
+            route = self._routes.match(exchange)
+            flight.entry.resource, flight.entry.action = route.resource, route.action
+            grant = authorize(
+                self._policy.current, caller, route.resource, route.action, {"path": exchange.path}
+            )
+            flight.granted(grant)
+            flight.lease = await limit(grant, self._rules, self._limiter, route.name)
+            if route.upstream is not None:
+                await self._forward(exchange, flight, caller, route.upstream)
+            elif route.endpoint is not None:
+                await route.endpoint(exchange, flight, caller)

@@ -1,0 +1,22 @@
+"""The neutral request: what the stages need to know of a chat call, whatever dialect it came in."""
+
+from msgspec import Struct
+
+Span = tuple[int, int]
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """`body` is what the caller sent. `spans` says where in it the values stand that a provider may have to
+    see changed.
+
+    `tokens_in` is an estimate, `tokens_out` what the caller allows at most (0: it did not say).
+    `wants_usage`: the caller asked for the usage of its stream and gets to see it.
+    """
+
+    model: str
+    stream: bool
+    body: bytes
+    spans: dict[str, Span]
+    tokens_in: int
+    tokens_out: int = 0
+    wants_usage: bool = False

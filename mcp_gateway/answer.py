@@ -1,0 +1,164 @@
+"""What the gateway answers itself: handshakes, lists, and the small talk of sessions."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from mcp_gateway import meta, methods
+from mcp_gateway.ask import Ask
+from mcp_gateway.authorize import Authorize
+from mcp_gateway.catalog import Catalog
+from mcp_gateway.eras.session import SESSION_HEADER
+from mcp_gateway.eras.stateless import SUPPORTED
+from mcp_gateway.items import Listing
+from mcp_gateway.methods import CAPABILITIES, LISTS
+from mcp_gateway.reply import JSON_HEADERS
+from mcp_gateway.running import Running
+from mcp_gateway.sessions import Sessions
+from shared import jsonrpc
+from shared.account import Flight
+from shared.asgi import Exchange
+from shared.dialects.mcp import SESSION_VERSIONS
+from shared.errors import BadRequest
+from shared.identity.principal import Caller
+
+_EMPTY = b"{}"
+# What servers offer and this gateway passes on; nothing in it speaks of changes, for it does not tell of
+# them.
+_OFFERED = (*dict.fromkeys(CAPABILITIES.values()), "completions", "logging")
+
+Answered = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class Answer:
+    def __init__(
+        self,
+        catalog: Catalog,
+        authorize: Authorize,
+        sessions: Sessions,
+        running: Running,
+        *,
+        list_seconds: float,
+    ) -> None:
+        self._catalog = catalog
+        self._authorize = authorize
+        self._sessions = sessions
+        self._running = running
+        self._ttl = Raw(str(int(list_seconds * 1000)).encode())
+        self._table: dict[str, Callable[[Ask, Caller], Awaitable[Answered]]] = {
+            "initialize": self._initialize,
+            "server/discover": self._discover,
+            "ping": self._ping,
+            "logging/setLevel": self._set_level,
+            methods.NOTIFICATION.name: self._notified,
+            methods.END_SESSION.name: self._end,
+        }
+
+    async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, ask: Ask) -> None:
+        if ask.method.does == "list":
+            status, headers, body = await self._list(ask, caller, flight)
+        else:
+            status, headers, body = await self._table[ask.method.name](ask, caller)
+        await exchange.reply(status, [*JSON_HEADERS, *headers] if body else headers, body)
+
+    async def _list(self, ask: Ask, caller: Caller, flight: Flight) -> Answered:
+        """Everything of one kind that the caller could use, on one page."""
+        if "cursor" in ask.params and bytes(ask.params["cursor"]) != b"null":
+            raise BadRequest("there is no such cursor: lists here have one page", code=jsonrpc.INVALID_PARAMS)
+        kind, shown, known = ask.method.kind, [], 0
+        for listing in (await self._listings(ask)).values():
+            known += len(listing.items[kind])
+            visible = await self._authorize.visible(listing, kind, caller)
+            shown += [item.own if ask.surface.server else item.merged for item in visible]
+        flight.entry.detail = f"{len(shown)} of {known} shown"
+        result = b'{"' + LISTS[kind].encode() + b'":[' + b",".join(shown) + b"]"
+        hints = b',"ttlMs":' + bytes(self._ttl) if ask.era.stateless else b""
+        return _result(ask, result + hints + b"}")
+
+    async def _listings(self, ask: Ask) -> dict[str, Listing]:
+        """What the servers of this endpoint have. A server's own endpoint says so when that cannot
+        be told.
+        """
+        if ask.surface.server:
+            return {ask.surface.server: await self._catalog.listing(ask.surface.server)}
+        return await self._catalog.listings(self._catalog.servers)
+
+    async def _initialize(self, ask: Ask, caller: Caller) -> Answered:
+        wanted = ask.params.get("protocolVersion", jsonrpc.NULL)
+        if bytes(wanted)[:1] != b'"':
+            raise BadRequest("params.protocolVersion must be a string", code=jsonrpc.INVALID_PARAMS)
+        asked = msgspec.json.decode(wanted)
+        version = asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[0]
+        listings = await self._listings(ask)
+        session = await self._sessions.begin(caller, ask.surface, version)
+        result = {
+            "protocolVersion": version,
+            "capabilities": _capabilities(listings),
+            "serverInfo": _info(ask, listings),
+            **_instructions(ask, listings),
+        }
+        status, headers, body = _result(ask, msgspec.json.encode(result))
+        return status, [*headers, (SESSION_HEADER.encode(), session.id.encode())], body
+
+    async def _discover(self, ask: Ask, caller: Caller) -> Answered:
+        listings = await self._listings(ask)
+        result = {
+            "supportedVersions": SUPPORTED,
+            "capabilities": _capabilities(listings),
+            "ttlMs": self._ttl,
+            "_meta": {meta.SERVER_INFO: _info(ask, listings)},
+            **_instructions(ask, listings),
+        }
+        return _result(ask, msgspec.json.encode(result))
+
+    async def _ping(self, ask: Ask, caller: Caller) -> Answered:
+        return _result(ask, _EMPTY)
+
+    async def _set_level(self, ask: Ask, caller: Caller) -> Answered:
+        level = bytes(ask.params.get("level", jsonrpc.NULL)).decode("utf-8", "replace").strip('"')
+        if level not in meta.LEVELS:
+            raise BadRequest(
+                f"params.level must be one of {', '.join(meta.LEVELS)}", code=jsonrpc.INVALID_PARAMS
+            )
+        assert ask.session is not None
+        await self._sessions.set_level(ask.session, caller, level)
+        return _result(ask, _EMPTY)
+
+    async def _notified(self, ask: Ask, caller: Caller) -> Answered:
+        """Taken, whatever it says; the only one that means anything here is that a call is no longer
+        wanted.
+        """
+        if ask.session is not None and "requestId" in ask.params:
+            self._running.cancel(ask.session.id, bytes(ask.params["requestId"]))
+        return 202, [], b""
+
+    async def _end(self, ask: Ask, caller: Caller) -> Answered:
+        assert ask.session is not None
+        await self._sessions.end(ask.session, caller)
+        return 200, [], b""
+
+
+def _result(ask: Ask, result: bytes) -> Answered:
+    return 200, [], jsonrpc.result(ask.id, ask.era.dressed(ask.method, result))
+
+
+def _capabilities(listings: dict[str, Listing]) -> dict[str, dict[str, Any]]:
+    """What any of the servers offers."""
+    offered = {name for listing in listings.values() for name in listing.welcome.capabilities}
+    return {name: {} for name in _OFFERED if name in offered}
+
+
+def _info(ask: Ask, listings: dict[str, Listing]) -> Raw:
+    """A server's own endpoint presents that server; the merged one presents the gateway."""
+    return listings[ask.surface.server].welcome.info if ask.surface.server else meta.IDENTITY_RAW
+
+
+def _instructions(ask: Ask, listings: dict[str, Listing]) -> dict[str, str]:
+    if ask.surface.server:
+        text = listings[ask.surface.server].welcome.instructions
+    else:
+        parts = ((server, listing.welcome.instructions) for server, listing in listings.items())
+        text = "\n\n".join(f"{server}: {words}" for server, words in parts if words)
+    return {"instructions": text} if text else {}

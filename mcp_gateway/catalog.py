@@ -1,0 +1,206 @@
+"""What the servers have, remembered for a while and asked for again when there is a reason."""
+
+import asyncio
+import contextlib
+import logging
+from contextlib import aclosing
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mcp_gateway.config import ServerRule
+from mcp_gateway.items import Item, Listing, items
+from mcp_gateway.meta import members
+from mcp_gateway.methods import CAPABILITIES, KINDS, LIST_METHODS, LISTS, Kind
+from mcp_gateway.upstreams.upstream import Call, Upstream
+from shared import jsonrpc
+from shared.clock import Clock
+from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
+from shared.jsonrpc import Envelope
+
+_LOG = logging.getLogger("gatestack")  # noqa: TID251  servers are asked for all callers together
+_MOST_PAGES = 100
+_MOST_ITEMS = 10_000
+_EMPTY = Raw(b"[]")
+
+
+class _Error(Struct):
+    code: int = 0
+
+
+class _Shelf:
+    """What is known of one server, until when it is good, and when the server may be asked again."""
+
+    def __init__(self) -> None:
+        self.listing: Listing | None = None
+        self.failure: UpstreamFault | None = None
+        self.good_until = 0.0
+        self.again_at = 0.0
+        self.asking: asyncio.Task[None] | None = None
+
+
+class Catalog:
+    """`seconds` is how long a listing is good, `pause` how often at most a server is asked, `patience` for
+    how long.
+    """
+
+    def __init__(
+        self,
+        upstreams: dict[str, Upstream],
+        rules: dict[str, ServerRule],
+        clock: Clock,
+        *,
+        seconds: float,
+        pause: float,
+        patience: float,
+    ) -> None:
+        self._upstreams = upstreams
+        self._rules = rules
+        self._clock = clock
+        self._seconds = seconds
+        self._pause = pause
+        self._patience = patience
+        self._shelves = {name: _Shelf() for name in rules}
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return tuple(self._shelves)
+
+    def rule(self, server: str) -> ServerRule:
+        return self._rules[server]
+
+    async def listing(self, server: str) -> Listing:
+        """What `server` has. Raises UpstreamFault when it has never said so."""
+        shelf = self._shelves[server]
+        if shelf.listing is None or self._clock.monotonic() >= shelf.good_until:
+            await self._ask(server, shelf)
+        if shelf.listing is None:
+            assert shelf.failure is not None
+            raise shelf.failure.with_traceback(None)
+        return shelf.listing
+
+    async def listings(self, servers: tuple[str, ...]) -> dict[str, Listing]:
+        """What each of `servers` has; those that cannot be asked are left out."""
+        found = await asyncio.gather(*map(self.listing, servers), return_exceptions=True)
+        for problem in found:
+            if isinstance(problem, BaseException) and not isinstance(problem, UpstreamFault):
+                raise problem
+        return {
+            server: listing
+            for server, listing in zip(servers, found, strict=True)
+            if isinstance(listing, Listing)
+        }
+
+    async def warm(self) -> None:
+        """Asks every server, so that the first caller need not wait."""
+        await self.listings(self.servers)
+
+    async def find(self, server: str, kind: Kind, name: str) -> Item | None:
+        """An item by its server's own name. An unknown one is looked for again, if that has not just been
+        done.
+        """
+        item = (await self.listing(server)).get(kind, name)
+        if item is None:
+            shelf = self._shelves[server]
+            await self._ask(server, shelf)
+            item = shelf.listing.get(kind, name) if shelf.listing is not None else None
+        return item
+
+    def changed(self, server: str) -> None:
+        """The server says that its lists have changed: the next reader asks it, if that has not just been
+        done.
+        """
+        shelf = self._shelves[server]
+        shelf.good_until = 0.0
+        if shelf.listing is None:
+            # It has only just come: whoever asks need not wait as if it were still gone.
+            shelf.again_at = 0.0
+
+    async def close(self) -> None:
+        asking = [shelf.asking for shelf in self._shelves.values() if shelf.asking is not None]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self, server: str, shelf: _Shelf) -> None:
+        """One question for all who wait for it; no reader that leaves takes it away from the others."""
+        if shelf.asking is None:
+            if self._clock.monotonic() < shelf.again_at:
+                return
+            shelf.asking = asyncio.create_task(self._renew(server, shelf))
+        await asyncio.shield(shelf.asking)
+
+    async def _renew(self, server: str, shelf: _Shelf) -> None:
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                shelf.listing = await self._fetch(server)
+            shelf.failure = None
+        except UpstreamFault as error:
+            self._note(shelf, error)
+        except TimeoutError as error:
+            text = f"the MCP server {server!r} did not say within {self._patience:g} s what it has"
+            self._note(shelf, UpstreamTimeout(text, cause=error))
+        finally:
+            now = self._clock.monotonic()
+            # A server that lets us wait is asked less often: those who want the lists of others wait with us.
+            shelf.again_at = now + self._pause + 3 * (now - began)
+            shelf.good_until = now + self._seconds
+            shelf.asking = None
+
+    def _note(self, shelf: _Shelf, failure: UpstreamFault) -> None:
+        if shelf.failure is None:
+            _LOG.warning("%s", failure.detail)
+        shelf.failure = failure
+
+    async def _fetch(self, server: str) -> Listing:
+        upstream, rule = self._upstreams[server], self._rules[server]
+        welcome = await upstream.welcome()
+        wanted = [kind for kind in KINDS if CAPABILITIES[kind] in welcome.capabilities]
+        found = await asyncio.gather(*(_definitions(upstream, kind) for kind in wanted))
+        defined: dict[Kind, list[Raw]] = dict(zip(wanted, found, strict=True))
+        return Listing(
+            welcome=welcome, items={kind: items(server, kind, rule, defined.get(kind, [])) for kind in KINDS}
+        )
+
+
+async def _definitions(upstream: Upstream, kind: Kind) -> list[Raw]:
+    """All pages of one list. A server may offer resources and know no templates: that is an empty list."""
+    found: list[Raw] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        params = {"cursor": Raw(msgspec.json.encode(cursor))} if cursor is not None else {}
+        answer = await _answer(upstream, Call(method=LIST_METHODS[kind], params=params))
+        if bytes(answer.error):
+            return found if _code(answer.error) == jsonrpc.METHOD_NOT_FOUND else _refused(upstream.name)
+        try:
+            page = members(answer.result)
+            found += msgspec.json.decode(page.get(LISTS[kind], _EMPTY), type=list[Raw])
+            cursor = msgspec.json.decode(page.get("nextCursor", jsonrpc.NULL), type=str | None)
+        except msgspec.DecodeError as error:
+            raise UpstreamBroken(
+                f"the MCP server {upstream.name!r} lists nothing readable", cause=error
+            ) from error
+        if not cursor or len(found) > _MOST_ITEMS:
+            return found[:_MOST_ITEMS]
+    return found
+
+
+async def _answer(upstream: Upstream, call: Call) -> Envelope:
+    async with aclosing(upstream.call(call)) as messages:
+        async for message in messages:
+            if not message.method:
+                return message
+    raise UpstreamBroken(f"the MCP server {upstream.name!r} ended its answer before it was complete")
+
+
+def _code(error: Raw) -> int:
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(error, type=_Error).code
+    return 0
+
+
+def _refused(server: str) -> list[Raw]:
+    raise UpstreamRefused(
+        f"the MCP server {server!r} would not list what it has", upstream_status=200, retryable=False
+    )

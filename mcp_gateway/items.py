@@ -1,0 +1,102 @@
+"""Tools, prompts, resources and templates of one server, as it defined them and as they are shown."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mcp_gateway import meta
+from mcp_gateway.config import ServerRule
+from mcp_gateway.methods import KEYS, KINDS, Kind
+from mcp_gateway.schema import Arguments
+from mcp_gateway.surfaces import joined
+from mcp_gateway.upstreams.upstream import Welcome
+
+_PREFIXES: dict[Kind, str] = {
+    "tool": "tool",
+    "prompt": "prompt",
+    "resource": "resource",
+    "template": "resource",
+}
+
+
+class Item(Struct, frozen=True, kw_only=True, dict=True):
+    """`name` is the server's own, `exposed` the one on the merged endpoint; `own` and `merged` are the
+    definitions.
+    """
+
+    kind: Kind
+    name: str
+    exposed: str
+    resource: str
+    labels: tuple[str, ...]
+    own: bytes
+    merged: bytes
+    schema: Raw = Raw()
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """Compiled when first needed, once."""
+        return Arguments(self.schema)
+
+
+class Listing(Struct, frozen=True, kw_only=True, dict=True):
+    """All that one server has, in its own order."""
+
+    welcome: Welcome
+    items: dict[Kind, dict[str, Item]]
+
+    @cached_property
+    def _exposed(self) -> dict[tuple[Kind, str], str]:
+        return {(kind, item.exposed): item.name for kind in KINDS for item in self.items[kind].values()}
+
+    def own_name(self, kind: Kind, exposed: str) -> str | None:
+        """What the server calls the item that the merged endpoint calls `exposed`."""
+        return self._exposed.get((kind, exposed))
+
+    def get(self, kind: Kind, name: str) -> Item | None:
+        return self.items[kind].get(name)
+
+
+def resource_of(kind: Kind, server: str, name: str) -> str:
+    """What policy calls it."""
+    return f"{_PREFIXES[kind]}:{server}/{name}"
+
+
+def labels_of(rule: ServerRule, kind: Kind, name: str) -> tuple[str, ...]:
+    own = rule.tools[name].labels if kind == "tool" and name in rule.tools else ()
+    return tuple(dict.fromkeys((*rule.labels, *own)))
+
+
+def items(server: str, kind: Kind, rule: ServerRule, definitions: Iterable[Raw]) -> dict[str, Item]:
+    """The usable ones of a server's definitions by name; of two with one name the first."""
+    found: dict[str, Item] = {}
+    for definition in definitions:
+        item = _item(server, kind, rule, definition)
+        if item is not None:
+            found.setdefault(item.name, item)
+    return found
+
+
+def _item(server: str, kind: Kind, rule: ServerRule, definition: Raw) -> Item | None:
+    try:
+        members = meta.members(definition)
+        name = msgspec.json.decode(members.get(KEYS[kind], Raw(b"")), type=str)
+    except msgspec.DecodeError:
+        return None
+    if not name:
+        return None
+    exposed = joined(server, kind, name)
+    # Written anew, so that no member stands twice and everybody reads the same definition.
+    renamed = members | {KEYS[kind]: Raw(msgspec.json.encode(exposed))}
+    return Item(
+        kind=kind,
+        name=name,
+        exposed=exposed,
+        resource=resource_of(kind, server, name),
+        labels=labels_of(rule, kind, name),
+        own=msgspec.json.encode(members),
+        merged=msgspec.json.encode(renamed),
+        schema=members.get("inputSchema", Raw()),
+    )

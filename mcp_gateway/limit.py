@@ -1,0 +1,59 @@
+"""What a request takes: one request of every limit that fits, and for a tool's call one of the chain's tool
+calls.
+"""
+
+from collections.abc import Sequence
+
+from mcp_gateway import methods
+from mcp_gateway.ask import Ask
+from mcp_gateway.route import Target
+from shared.identity.principal import Caller, ChainBudget
+from shared.limits.limiter import Lease, Limiter
+from shared.limits.plan import Estimate, plan
+from shared.limits.rule import LimitRule
+from shared.policy import Grant
+
+# Nothing but tool calls is spent here.
+_NOT_COUNTED = ChainBudget()
+
+
+class Limit:
+    """`budget` is what any chain may do as a whole, unless its own budget is narrower."""
+
+    def __init__(self, limiter: Limiter, rules: Sequence[LimitRule], budget: ChainBudget) -> None:
+        self._limiter = limiter
+        self._rules = rules
+        self._budget = budget
+
+    async def __call__(self, grant: Grant, ask: Ask, target: Target | None) -> Lease | None:
+        """Raises LimitExceeded, BudgetExceeded, Unavailable. None where nothing is counted: no round trip
+        is made.
+        """
+        tool = target is not None and ask.method.name == "tools/call"
+        if not tool and (not self._rules or ask.method in (methods.NOTIFICATION, methods.END_SESSION)):
+            return None
+        caller = grant.caller
+        estimate = Estimate(requests=1, tool_calls=int(tool))
+        return await self._limiter.reserve(
+            plan(self._rules, _facts(caller, target), estimate),
+            tenant=caller.principal.tenant,
+            chain=caller.chain,
+            budget=caller.budget.narrowed(self._budget) if tool else _NOT_COUNTED,
+            taint=target.labels if target is not None and tool else (),
+        )
+
+
+def _facts(caller: Caller, target: Target | None) -> dict[str, str]:
+    principal = caller.principal
+    return {
+        "key": caller.key,
+        "user": principal.sub,
+        "agent": caller.actor if caller.actor.startswith("agent:") else "",
+        "team": principal.team,
+        "project": principal.project,
+        "tenant": principal.tenant,
+        "tier": principal.tier,
+        "chain": caller.chain,
+        "server": target.server if target is not None else "",
+        "tool": f"{target.server}/{target.name}" if target is not None and target.kind == "tool" else "",
+    }

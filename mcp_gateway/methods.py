@@ -1,0 +1,81 @@
+"""The methods that clients may call, as a table: what each is about, what policy calls it, and in which
+eras it exists.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from shared import jsonrpc
+from shared.errors import BadRequest
+
+Kind = Literal["tool", "prompt", "resource", "template"]
+KINDS: tuple[Kind, ...] = ("tool", "prompt", "resource", "template")
+# What the parameter is called that names an item of a kind, and what its list is called in results.
+KEYS: dict[Kind, str] = {"tool": "name", "prompt": "name", "resource": "uri", "template": "uriTemplate"}
+LISTS: dict[Kind, str] = {
+    "tool": "tools",
+    "prompt": "prompts",
+    "resource": "resources",
+    "template": "resourceTemplates",
+}
+LIST_METHODS: dict[Kind, str] = {
+    "tool": "tools/list",
+    "prompt": "prompts/list",
+    "resource": "resources/list",
+    "template": "resources/templates/list",
+}
+# Under which capability a server says that it has items of a kind.
+CAPABILITIES: dict[Kind, str] = {
+    "tool": "tools",
+    "prompt": "prompts",
+    "resource": "resources",
+    "template": "resources",
+}
+# What must be allowed on an item before it shows in a list, and what its use is authorised as.
+ACTIONS: dict[Kind, str] = {"tool": "invoke", "prompt": "read", "resource": "read", "template": "read"}
+
+
+class Method(Struct, frozen=True, kw_only=True):
+    """`does` tells who answers: the gateway itself (`answer`), the catalog (`list`) or an upstream
+    (`call`).
+
+    A `call` is about one item of `kind`; `completes` marks the one that names it in a reference.
+    `cacheable` results carry cache hints in the stateless era.
+    """
+
+    name: str
+    does: Literal["answer", "list", "call"]
+    kind: Kind = "tool"
+    session: bool = True
+    stateless: bool = True
+    completes: bool = False
+    cacheable: bool = False
+
+
+_TABLE = (
+    Method(name="initialize", does="answer", stateless=False),
+    Method(name="ping", does="answer", stateless=False),
+    Method(name="logging/setLevel", does="answer", stateless=False),
+    Method(name="server/discover", does="answer", session=False, cacheable=True),
+    Method(name="tools/list", does="list", kind="tool", cacheable=True),
+    Method(name="prompts/list", does="list", kind="prompt", cacheable=True),
+    Method(name="resources/list", does="list", kind="resource", cacheable=True),
+    Method(name="resources/templates/list", does="list", kind="template", cacheable=True),
+    Method(name="tools/call", does="call", kind="tool"),
+    Method(name="prompts/get", does="call", kind="prompt"),
+    Method(name="resources/read", does="call", kind="resource", cacheable=True),
+    Method(name="completion/complete", does="call", kind="prompt", completes=True),
+)
+METHODS = {method.name: method for method in _TABLE}
+# What no client sends as a request: a notification, a client's answer, the end of a session.
+NOTIFICATION = Method(name="notification", does="answer")
+END_SESSION = Method(name="session/end", does="answer", stateless=False)
+
+
+def find(name: str, *, stateless: bool) -> Method:
+    """Raises BadRequest for a method that does not exist in this era."""
+    method = METHODS.get(name)
+    if method is None or not (method.stateless if stateless else method.session):
+        raise BadRequest(f"there is no method {name[:80]!r} here", code=jsonrpc.METHOD_NOT_FOUND)
+    return method

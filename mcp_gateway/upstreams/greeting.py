@@ -1,0 +1,90 @@
+"""What is said to every server in its own era: `server/discover` or `initialize` at first, and a
+cancellation.
+"""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mcp_gateway import meta
+from mcp_gateway.meta import Members
+from mcp_gateway.upstreams.upstream import Call, Welcome
+from shared import jsonrpc
+from shared.dialects.mcp import SESSION_VERSIONS, STATELESS_VERSIONS
+from shared.errors import UpstreamBroken, UpstreamRefused
+from shared.jsonrpc import Envelope
+
+NEWEST = STATELESS_VERSIONS[0]
+# How a server is addressed before it has said anything, in the stateless era.
+STRANGER = Welcome(stateless=True, version=NEWEST, capabilities={})
+DISCOVER = Call(method="server/discover", params={})
+# A legacy server may never answer a method that it does not know.
+PROBE_SECONDS = 5.0
+
+
+class _Discovered(Struct):
+    supportedVersions: list[str]
+    capabilities: Members = {}
+    instructions: str = ""
+    meta: Members = msgspec.field(default_factory=dict, name="_meta")
+
+
+class _Initialized(Struct):
+    protocolVersion: str
+    capabilities: Members = {}
+    serverInfo: Raw = meta.IDENTITY_RAW
+    instructions: str | None = None
+
+
+def initialize_params() -> bytes:
+    """Nothing is offered to the server: it can ask neither the client nor a model through us."""
+    return msgspec.json.encode(
+        {"protocolVersion": SESSION_VERSIONS[0], "capabilities": {}, "clientInfo": meta.IDENTITY}
+    )
+
+
+def discovered(answer: Envelope) -> Welcome | None:
+    """What a server said to `server/discover`; None when it is no server of the stateless era that we
+    speak.
+    """
+    try:
+        found = msgspec.json.decode(answer.result, type=_Discovered)
+    except msgspec.DecodeError:
+        return None
+    if NEWEST not in found.supportedVersions:
+        return None
+    return Welcome(
+        stateless=True,
+        version=NEWEST,
+        capabilities=found.capabilities,
+        info=found.meta.get(meta.SERVER_INFO, meta.IDENTITY_RAW),
+        instructions=found.instructions,
+    )
+
+
+def initialized(answer: Envelope, server: str) -> Welcome:
+    """What a server said to `initialize`. Raises UpstreamFault when it is no handshake."""
+    if bytes(answer.error):
+        raise UpstreamRefused(
+            f"the MCP server {server!r} refused to begin a session", upstream_status=200, retryable=False
+        )
+    try:
+        found = msgspec.json.decode(answer.result, type=_Initialized)
+    except msgspec.DecodeError as error:
+        raise UpstreamBroken(
+            f"the MCP server {server!r} began with no valid handshake", cause=error
+        ) from error
+    if found.protocolVersion not in (*SESSION_VERSIONS, "2024-11-05"):
+        raise UpstreamBroken(f"the MCP server {server!r} speaks only a revision that this gateway does not")
+    return Welcome(
+        stateless=False,
+        version=found.protocolVersion,
+        capabilities=found.capabilities,
+        info=found.serverInfo,
+        instructions=found.instructions or "",
+    )
+
+
+def cancellation(request_id: int) -> bytes:
+    """What a server is told when nobody waits for its answer any more."""
+    params = msgspec.json.encode({"requestId": request_id, "reason": "the caller is gone"})
+    return jsonrpc.request(b"", "notifications/cancelled", params)

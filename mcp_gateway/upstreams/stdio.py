@@ -1,0 +1,266 @@
+"""A server as a child process, in either era: one process for all callers, started again when it has died."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mcp_gateway.config import Stdio
+from mcp_gateway.upstreams import greeting
+from mcp_gateway.upstreams.child import Child
+from mcp_gateway.upstreams.chores import Chores
+from mcp_gateway.upstreams.upstream import Call, Welcome, heard, is_answer, refusal, written
+from shared import jsonrpc
+from shared.clock import Clock
+from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
+from shared.jsonrpc import Envelope
+
+_LOG = logging.getLogger("gatestack")  # noqa: TID251  what a child says to nobody is nobody's request
+# A child that lived this long is taken to be well: the next death counts as its first.
+_HEALTHY_SECONDS = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# Some fetch themselves first; one that does not answer an unknown question is asked in another way.
+_START_SECONDS, _PROBE_SECONDS = 120.0, 30.0
+# More than a slow reader needs; a child that says more about one call has the rest of its reports dropped.
+_MOST_WAITING = 1000
+
+
+class _Progress(Struct):
+    progressToken: Raw = Raw()
+
+
+class _Process:
+    """One life of the child: who waits for which answer, and how it ended."""
+
+    def __init__(self, child: Child, began: float) -> None:
+        self.child = child
+        self.began = began
+        self.waiting: dict[int, asyncio.Queue[Envelope | UpstreamFault]] = {}
+        self.ended: UpstreamFault | None = None
+        self.reader: asyncio.Task[None] | None = None
+
+    def end(self, reason: UpstreamFault) -> None:
+        self.ended = reason
+        for queue in self.waiting.values():
+            queue.put_nowait(reason)
+
+
+class StdioUpstream:
+    """`changed` is told when the server says that its lists have changed."""
+
+    def __init__(
+        self,
+        name: str,
+        transport: Stdio,
+        base: Path,
+        clock: Clock,
+        *,
+        result_cap: int,
+        changed: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self._transport = transport
+        self._base = base
+        self._clock = clock
+        self._cap = result_cap
+        self._changed = changed
+        self._live: tuple[_Process, Welcome] | None = None
+        self._starting: asyncio.Task[tuple[_Process, Welcome]] | None = None
+        self._chores = Chores()
+        self._ids = itertools.count(1)
+        self._deaths = 0
+        self._not_before = 0.0
+
+    async def welcome(self) -> Welcome:
+        return (await self._running())[1]
+
+    async def call(self, call: Call) -> AsyncGenerator[Envelope, None]:
+        process, welcome = await self._running()
+        request_id = next(self._ids)
+        params = written(call, welcome, request_id)
+        try:
+            async with aclosing(self._exchange(process, request_id, call.method, params)) as heard:
+                async for message in heard:
+                    yield message
+        except (asyncio.CancelledError, GeneratorExit):
+            if process.ended is None:
+                self._chores.add(process.child.write(greeting.cancellation(request_id)))
+            raise
+
+    async def close(self) -> None:
+        await self._chores.close()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._live is not None:
+            await self._stop(self._live[0])
+
+    async def _running(self) -> tuple[_Process, Welcome]:
+        """The live process and what it said about itself, started first when there is none."""
+        if self._live is not None and self._live[0].ended is None:
+            return self._live
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(self._started)
+        # Whoever does not want to wait leaves; the start goes on for the others, and for the next.
+        return await asyncio.shield(self._starting)
+
+    def _started(self, start: asyncio.Task[tuple[_Process, Welcome]]) -> None:
+        self._starting = None
+        if not start.cancelled() and start.exception() is None:
+            self._live = start.result()
+            self._changed(self.name)
+
+    async def _start(self) -> tuple[_Process, Welcome]:
+        pause = self._not_before - self._clock.monotonic()
+        if pause > 0:
+            raise UpstreamUnreachable(
+                f"the MCP server {self.name!r} keeps ending; it is started again in {pause:.1f} s",
+                retry_after=pause,
+            )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                return await self._first_words()
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"the MCP server {self.name!r} did not start within {_START_SECONDS:g} s", cause=error
+            ) from error
+
+    async def _first_words(self) -> tuple[_Process, Welcome]:
+        process, welcome = await self._life(self._greet)
+        if welcome is None and self._transport.era == "auto":
+            process, welcome = await self._life(self._initialize)
+        if welcome is None:
+            raise UpstreamBroken(f"the MCP server {self.name!r} does not speak {greeting.NEWEST}")
+        return process, welcome
+
+    async def _life(
+        self, greet: Callable[[_Process], Awaitable[Welcome | None]]
+    ) -> tuple[_Process, Welcome | None]:
+        """A new process that has been greeted. One that has not understood is ended."""
+        child = await Child.start(self.name, self._transport, self._base, line_cap=self._cap)
+        process = _Process(child, self._clock.monotonic())
+        process.reader = asyncio.create_task(self._read(process))
+        welcome = None
+        try:
+            welcome = await greet(process)
+        finally:
+            if welcome is None:
+                await self._stop(process)
+        return process, welcome
+
+    async def _greet(self, process: _Process) -> Welcome | None:
+        """What it says about itself, in the newest era that it knows; None when it did not answer."""
+        if self._transport.era == "session":
+            return await self._initialize(process)
+        params = written(greeting.DISCOVER, greeting.STRANGER, 0)
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                answer = await self._ask(process, greeting.DISCOVER.method, params)
+        except (TimeoutError, UpstreamBroken):
+            # It is in the middle of that question for ever, or died of it: it has to be asked in another
+            # life.
+            return None
+        welcome = greeting.discovered(answer)
+        if welcome is not None or self._transport.era == "stateless":
+            return welcome
+        return await self._initialize(process)
+
+    async def _initialize(self, process: _Process) -> Welcome | None:
+        answer = await self._ask(process, "initialize", greeting.initialize_params())
+        welcome = greeting.initialized(answer, self.name)
+        await process.child.write(jsonrpc.request(b"", "notifications/initialized"))
+        return welcome
+
+    async def _stop(self, process: _Process) -> None:
+        process.end(UpstreamBroken(f"the MCP server {self.name!r} was stopped"))
+        if process.reader is not None:
+            process.reader.cancel()
+            await asyncio.gather(process.reader, return_exceptions=True)
+
+    async def _ask(self, process: _Process, method: str, params: bytes) -> Envelope:
+        async with aclosing(self._exchange(process, next(self._ids), method, params)) as heard:
+            async for message in heard:
+                if not message.method:
+                    return message
+        raise AssertionError("an exchange ends with an answer or an error")
+
+    async def _exchange(
+        self, process: _Process, request_id: int, method: str, params: bytes
+    ) -> AsyncGenerator[Envelope, None]:
+        if process.ended is not None:
+            raise process.ended
+        queue: asyncio.Queue[Envelope | UpstreamFault] = asyncio.Queue()
+        process.waiting[request_id] = queue
+        try:
+            await process.child.write(jsonrpc.request(str(request_id).encode(), method, params))
+            while True:
+                message = await queue.get()
+                if isinstance(message, UpstreamFault):
+                    raise message
+                yield message
+                if is_answer(message, request_id, self.name):
+                    return
+        finally:
+            process.waiting.pop(request_id, None)
+
+    async def _read(self, process: _Process) -> None:
+        """Hands out what the child says until it ends or is stopped; then nobody is left waiting, and it is
+        gone.
+        """
+        reason: UpstreamFault | None = None
+        try:
+            async for line in process.child.lines():
+                self._hear(process, line)
+        except UpstreamFault as error:
+            reason = error
+        finally:
+            stopped = process.ended is not None
+            how = await asyncio.shield(asyncio.create_task(process.child.stop()))
+            if not stopped:
+                self._died(process, how)
+            process.end(
+                reason or UpstreamBroken(f"the MCP server {self.name!r} ended ({how}) during this call")
+            )
+
+    def _died(self, process: _Process, how: str) -> None:
+        now = self._clock.monotonic()
+        self._deaths = 1 if now - process.began > _HEALTHY_SECONDS else self._deaths + 1
+        if self._deaths > 1:
+            self._not_before = now + min(_FIRST_PAUSE * 2 ** (self._deaths - 2), _LONGEST_PAUSE)
+        self._changed(self.name)
+        _LOG.warning("the MCP server %s ended (%s)", self.name, how)
+
+    def _hear(self, process: _Process, line: bytes) -> None:
+        try:
+            message = heard(line, self.name)
+        except UpstreamFault:
+            _LOG.debug("%s said something that is no JSON-RPC: %r", self.name, line[:200])
+            return
+        if message.method and message.has_id:
+            self._chores.add(process.child.write(refusal(message)))
+        elif message.method.endswith("/list_changed"):
+            self._changed(self.name)
+        elif (queue := process.waiting.get(_about(message))) is not None and (
+            not message.method or queue.qsize() < _MOST_WAITING
+        ):
+            queue.put_nowait(message)
+
+
+def _about(message: Envelope) -> int:
+    """The number of the call that a message belongs to; -1 for those that no call can claim, such as log
+    messages.
+    """
+    token: Raw = message.id
+    if message.method == "notifications/progress":
+        try:
+            token = msgspec.json.decode(message.params, type=_Progress).progressToken
+        except msgspec.DecodeError:
+            return -1
+    digits = bytes(token)
+    return int(digits) if digits.isdigit() and len(digits) < 16 else -1

@@ -1,0 +1,235 @@
+"""The frame round one request: one ledger entry, opened first and closed exactly once, whatever happens
+inside.
+
+It renders refusals and failures in the caller's dialect, notices clients that leave and kills that arrive,
+and makes the row durable before the last byte goes out. It decides nothing about the request itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from shared import trace
+from shared.asgi import Exchange
+from shared.clock import Clock
+from shared.dialects import Dialect
+from shared.errors import (
+    ClientGone,
+    DelegationRefused,
+    Fault,
+    Forbidden,
+    GatestackError,
+    Killed,
+    Refusal,
+    Stopped,
+)
+from shared.identity.principal import Caller, Trace
+from shared.kill import KillSwitch
+from shared.ledger.entry import Entry, Outcome
+from shared.ledger.writer import Ledger
+from shared.limits.limiter import Lease
+from shared.policy import Grant
+from shared.telemetry import Telemetry
+
+_CUT_SECONDS = 2.0
+
+
+class Flight:
+    """One open request. Stages fill `entry`; `lease` is settled when the entry closes; `on_cut` runs when
+    the request is killed or its client leaves (cancel what was started upstream). `dialect` may be replaced
+    once the body is known.
+    """
+
+    def __init__(self, account: "Account", exchange: Exchange, dialect: Dialect) -> None:
+        self.exchange = exchange
+        self.dialect = dialect
+        self.lease: Lease | None = None
+        self.taint: tuple[str, ...] = ()
+        self.on_cut: list[Callable[[], Awaitable[None]]] = []
+        self.entry = Entry(
+            id=exchange.request_id, service=account.service, started_at=account.clock.now_us(), request_id=""
+        )
+        self.trace = Trace(trace_id="", span_id="")
+        self._account = account
+        self._began = account.clock.monotonic()
+        self._parent: Trace | None = None
+        self._cut: Exception | None = None
+        self._leaving = False
+        self._watch: asyncio.Task[None] | None = None
+
+    def identify(self, caller: Caller) -> None:
+        """Records who calls, places the span below its true parent, and asks the kill list. Raises Killed."""
+        self.entry.caller = caller
+        self._parent = _parent(caller.trace, self.exchange.trace)
+        self.trace = trace.child(self._parent, sample=self._account.telemetry.sample)
+        self.entry.trace_id, self.entry.span_id = self.trace.trace_id, self.trace.span_id
+        self.exchange.stamps.append((b"x-gatestack-chain", caller.chain.encode()))
+        self.check()
+
+    def granted(self, grant: Grant) -> None:
+        """Records what policy answered."""
+        decision = grant.decision
+        self.entry.decision, self.entry.rule, self.entry.epoch = "allow", decision.rule, decision.epoch
+
+    def check(self) -> None:
+        """Asks the kill list again, after a stage has added facts to the entry. Raises Killed,
+        Unavailable.
+        """
+        self._account.kill.check(self.entry)
+
+    async def close(self, outcome: Outcome = Outcome.COMPLETED) -> None:
+        """Settles the lease and makes the row durable; the first call decides the outcome, later ones do
+        nothing.
+        """
+        if self._leaving:
+            return
+        self._leaving = True
+        entry = self.entry
+        if entry.outcome is Outcome.OPEN:
+            entry.outcome = outcome
+        entry.status = self.exchange.status
+        entry.duration_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
+        await self._account.ledger.close(entry, self.lease)
+        self._account.telemetry.end(entry, self._parent, sampled=self.trace.sampled)
+
+    def cut(self, reason: Exception) -> None:
+        """Ends this request from outside: its task is cancelled and the frame turns that into `reason`."""
+        if not self._leaving and self._cut is None:
+            self._cut = reason
+            self._task.cancel()
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._token = self._account.kill.enter(self.entry, self.cut)
+        exchange = self.exchange
+        exchange.before_last = self.close
+        exchange.on_start = self._first_byte
+        exchange.body_read = self._watch_client
+        exchange.stamps.append((b"x-gatestack-call", self.entry.id.encode()))
+        if not exchange.expects_body:
+            self._watch_client()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if isinstance(error, asyncio.CancelledError) and self._cut is not None:
+            self._task.uncancel()
+            error = self._cut
+        # From here on nothing may cancel this task on our behalf any more.
+        cut, self._cut = self._cut, self._cut or ClientGone()
+        try:
+            await self._leave(error)
+        finally:
+            self._account.kill.leave(self._token)
+            if self._watch is not None:
+                self._watch.cancel()
+        if cut is not None and self.on_cut:
+            await self._run_cut_hooks()
+        return not isinstance(error, asyncio.CancelledError)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        if error is None:
+            await self._finish()
+        elif isinstance(error, ClientGone):
+            await self._record(Outcome.CLIENT_GONE, ClientGone.reason)
+        elif isinstance(error, asyncio.CancelledError):
+            await self._record(Outcome.STOPPED, Stopped.reason)
+        elif isinstance(error, GatestackError):
+            await self._refuse(error)
+        elif isinstance(error, Exception):
+            self._account.telemetry.fault(self.entry, error)
+            await self._refuse(Fault("an internal error; the call id tells the operator which", cause=error))
+        else:
+            raise error
+
+    async def _finish(self) -> None:
+        if self.exchange.finished:
+            await self.close()
+        elif self.exchange.started:
+            await self.exchange.finish()
+        else:
+            await self._refuse(
+                Fault("an internal error; the call id tells the operator which", cause="no reply")
+            )
+
+    async def _record(self, outcome: Outcome, reason: str) -> None:
+        self.entry.outcome, self.entry.reason = outcome, reason
+        await self.close()
+
+    async def _refuse(self, error: GatestackError) -> None:
+        if self._leaving:
+            # The row is written and says the call was complete: only the last byte failed to leave.
+            return
+        entry, exchange = self.entry, self.exchange
+        entry.outcome = _outcome(error, started=exchange.started)
+        entry.reason, entry.detail = error.reason, error.detail
+        if isinstance(error, Forbidden | DelegationRefused):
+            entry.decision, entry.rule, entry.epoch = "deny", error.rule, error.epoch
+        if error.cause is not None:
+            self._account.telemetry.cause(entry, error.cause)
+        if not exchange.started:
+            status, headers, body = self.dialect.refusal(error, entry.id)
+            with contextlib.suppress(ClientGone):
+                await exchange.discard()
+            await exchange.reply(status, headers, body)
+        elif event := self.dialect.event(error, entry.id):
+            await exchange.finish(event)
+        else:
+            await self.close()
+            raise error
+
+    async def _run_cut_hooks(self) -> None:
+        for hook in self.on_cut:
+            try:
+                async with asyncio.timeout(_CUT_SECONDS):
+                    await hook()
+            except Exception as error:  # the request is over: a failed clean-up is only worth a log line
+                self._account.telemetry.cause(self.entry, error)
+
+    def _first_byte(self) -> None:
+        self.entry.first_byte_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
+
+    def _watch_client(self) -> None:
+        self._watch = asyncio.create_task(self._until_client_leaves())
+
+    async def _until_client_leaves(self) -> None:
+        await self.exchange.disconnected()
+        self.cut(ClientGone())
+
+
+class Account:
+    """Opens a flight for every request of one service."""
+
+    def __init__(
+        self, service: str, ledger: Ledger, kill: KillSwitch, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self.service = service
+        self.ledger = ledger
+        self.kill = kill
+        self.telemetry = telemetry
+        self.clock = clock
+
+    def __call__(self, exchange: Exchange, dialect: Dialect) -> Flight:
+        return Flight(self, exchange, dialect)
+
+
+def _outcome(error: GatestackError, *, started: bool) -> Outcome:
+    if isinstance(error, Killed):
+        return Outcome.KILLED
+    if started:
+        return Outcome.BROKEN
+    return Outcome.REFUSED if isinstance(error, Refusal) else Outcome.FAILED
+
+
+def _parent(signed: Trace | None, inbound: Trace | None) -> Trace | None:
+    """A signed token says which trace this call belongs to; the header may only place it deeper in that same
+    trace.
+    """
+    if signed is None:
+        return inbound
+    return inbound if inbound is not None and inbound.trace_id == signed.trace_id else signed

@@ -1,0 +1,18 @@
+"""One YAML file, a section a service plus shared ones; every problem found at once, before a socket opens."""
+
+from shared.config.build import Secret
+from shared.config.load import ConfigProblems, Loaded, Problem, load
+from shared.config.sections import ChainSection, IdentitySection, Shared, StateSection, TelemetrySection
+
+__all__ = [
+    "ChainSection",
+    "ConfigProblems",
+    "IdentitySection",
+    "Loaded",
+    "Problem",
+    "Secret",
+    "Shared",
+    "StateSection",
+    "TelemetrySection",
+    "load",
+]

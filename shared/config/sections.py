@@ -1,0 +1,82 @@
+"""The sections that all services share. Relative paths are relative to the configuration file."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from shared.config.build import Secret
+from shared.identity.principal import ChainBudget
+from shared.policy.rules import PolicyRules
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`keys_dir` holds this service's signing keys (made on first start). `trust` maps an issuer to where
+    its key set is: an `http(s)://` address or a file.
+    """
+
+    keys_dir: str = ".gatestack/keys"
+    trust: dict[str, str] = field(
+        default_factory=lambda: {
+            "api_gateway": "http://127.0.0.1:8080/.well-known/jwks.json",
+            "agent_gateway": "http://127.0.0.1:8083/.well-known/jwks.json",
+        }
+    )
+    token_seconds: Annotated[int, Meta(ge=5, le=120)] = 60
+    delegation_seconds: Annotated[int, Meta(ge=5, le=86400)] = 900
+
+
+class StateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where state lives. `embedded` is a Valkey of our own on a unix socket, and SQLite, both below `dir`.
+
+    `fsync` is the embedded Valkey's: `everysec` loses nothing when a process dies and up to a second when
+    the machine does.
+    """
+
+    dir: str = ".gatestack"
+    redis: str = "embedded"
+    redis_password: Secret = Secret("")
+    sql: str = "embedded"
+    sql_password: Secret = Secret("")
+    fsync: Literal["everysec", "always"] = "everysec"
+
+
+class ChainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What any one chain may do as a whole, unless its key is allowed less. Money in micro-dollars, time in
+    seconds.
+    """
+
+    max_depth: Annotated[int, Meta(ge=0, le=32)] = 5
+    budget: ChainBudget = ChainBudget(
+        micros=5_000_000, model_calls=500, tool_calls=500, agent_calls=100, seconds=3600
+    )
+
+
+class KillSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kill list that could not be confirmed for `max_age_seconds` refuses every call."""
+
+    max_age_seconds: Seconds = 10.0
+
+
+class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`sample` is the share of new traces that is exported. `log` writes one JSON line a call to standard
+    output.
+    """
+
+    sample: Share = 0.0
+    exporter: Literal["none", "console", "file", "otlp"] = "none"
+    endpoint: str = ""
+    file: str = ".gatestack/spans.jsonl"
+    log: bool = False
+
+
+class Shared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    identity: IdentitySection = IdentitySection()
+    state: StateSection = StateSection()
+    policy: PolicyRules = PolicyRules()
+    chain: ChainSection = ChainSection()
+    kill: KillSection = KillSection()
+    telemetry: TelemetrySection = TelemetrySection()

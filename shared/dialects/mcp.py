@@ -1,0 +1,136 @@
+"""Errors as MCP's clients know them: JSON-RPC errors that carry the request's id, in the statuses of both
+eras.
+
+The official clients show the message of a JSON-RPC error at any status, so the status says what
+intermediaries need: an error of the protocol's own codes follows the era's table, everything else keeps the
+status that HTTP has for it.
+Source: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from shared import jsonrpc, sse
+from shared.asgi import Exchange
+from shared.dialects import Rendered, retry_headers
+from shared.errors import BadRequest, Forbidden, GatestackError, NotFound, Reason, UpstreamFault
+
+SESSION_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26")
+STATELESS_VERSIONS = ("2026-07-28",)
+# 2024-11-05 had another transport, but clients of that age name it in this header too.
+_SESSION_HEADERS = frozenset((*SESSION_VERSIONS, "2024-11-05"))
+VERSION_HEADER = "mcp-protocol-version"
+
+HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION = -32020, -32021, -32022
+# The range that the protocol leaves to implementations.
+_CODES = {
+    Reason.UNAUTHENTICATED: -32010,
+    Reason.FORBIDDEN: -32011,
+    Reason.DELEGATION: -32011,
+    Reason.KILLED: -32012,
+    Reason.LIMIT: -32013,
+    Reason.BUDGET: -32013,
+    Reason.UPSTREAM_UNREACHABLE: -32014,
+    Reason.UPSTREAM_TIMEOUT: -32014,
+    Reason.UPSTREAM_REFUSED: -32014,
+    Reason.UPSTREAM_BROKEN: -32014,
+    Reason.UNAVAILABLE: -32015,
+    Reason.FAULT: jsonrpc.INTERNAL_ERROR,
+}
+_STATELESS_STATUS = {
+    jsonrpc.PARSE_ERROR: 400,
+    jsonrpc.INVALID_REQUEST: 400,
+    jsonrpc.INVALID_PARAMS: 400,
+    jsonrpc.METHOD_NOT_FOUND: 404,
+    HEADER_MISMATCH: 400,
+    MISSING_CAPABILITY: 400,
+    UNSUPPORTED_VERSION: 400,
+}
+# What a session-era server answers with 200: the request was understood, its content was not.
+_SESSION_ANSWERS = frozenset((jsonrpc.INVALID_PARAMS, jsonrpc.METHOD_NOT_FOUND))
+_JSON = (b"content-type", b"application/json")
+
+
+class Mcp:
+    """`missing` is what a refused item and an unknown one are both called, so that nobody learns which of
+    the two it is.
+    """
+
+    def __init__(self, request_id: Raw = jsonrpc.NULL, *, stateless: bool = False, missing: str = "") -> None:
+        self._id = request_id
+        self._stateless = stateless
+        self._missing = missing
+
+    def knowing(self, exchange: Exchange, body: bytes) -> "Mcp":
+        """The same with the request's id, as far as `body` has a readable one."""
+        try:
+            request_id = msgspec.json.decode(body, type=jsonrpc.Envelope).id
+        except (msgspec.DecodeError, RecursionError):
+            return self
+        if not bytes(request_id) or bytes(request_id)[:1] in b"{[tf":
+            return self
+        return Mcp(request_id, stateless=is_stateless(exchange), missing=self._missing)
+
+    def hiding(self, missing: str) -> "Mcp":
+        """The same for a request that is about one item: `missing` is what it is called when there
+        is none.
+        """
+        return Mcp(self._id, stateless=self._stateless, missing=missing)
+
+    def refusal(self, error: GatestackError, request_id: str) -> Rendered:
+        error = self._hidden(error)
+        headers = [_JSON, *retry_headers(error)]
+        if error.status == 401:
+            headers.append((b"www-authenticate", b'Bearer realm="gatestack"'))
+        if error.status == 405:
+            headers.append((b"allow", b"POST" if self._stateless else b"POST, DELETE"))
+        return self._status(error), headers, self._body(error, request_id)
+
+    def event(self, error: GatestackError, request_id: str) -> bytes:
+        return sse.encode(self._body(self._hidden(error), request_id), "message")
+
+    def _hidden(self, error: GatestackError) -> GatestackError:
+        if self._missing and isinstance(error, Forbidden | NotFound):
+            return BadRequest(self._missing, code=jsonrpc.INVALID_PARAMS)
+        return error
+
+    def _status(self, error: GatestackError) -> int:
+        if isinstance(error, UpstreamFault):
+            return 200
+        return status_of(_code(error), stateless=self._stateless, otherwise=error.status)
+
+    def _body(self, error: GatestackError, call: str) -> bytes:
+        data: Any = error.data
+        if data is None:
+            data = {"reason": str(error.reason), "call": call}
+            if error.retry_after is not None:
+                data["retry_after"] = max(1, -int(-error.retry_after // 1))
+        try:
+            return jsonrpc.error(self._id, _code(error), error.detail, data)
+        except UnicodeEncodeError:
+            # A detail may quote half a character of the caller's.
+            clean = error.detail.encode("utf-8", "replace").decode()
+            return jsonrpc.error(self._id, _code(error), clean, None)
+
+
+def is_stateless(exchange: Exchange) -> bool:
+    """Whether a request belongs to the stateless era, as far as its headers tell: it names a version
+    without sessions.
+    """
+    version = exchange.header_or_none(VERSION_HEADER)
+    return version is not None and version not in _SESSION_HEADERS
+
+
+def status_of(code: int, *, stateless: bool, otherwise: int = 200) -> int:
+    """The HTTP status under which an error of this code travels."""
+    if stateless:
+        return _STATELESS_STATUS.get(code, otherwise)
+    return 200 if code in _SESSION_ANSWERS else otherwise
+
+
+def _code(error: GatestackError) -> int:
+    if error.code is not None:
+        return error.code
+    return _CODES.get(error.reason, jsonrpc.INVALID_REQUEST)

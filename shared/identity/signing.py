@@ -1,0 +1,184 @@
+"""A service's own signing keys: made once, kept as files, rotated without a gap, published as a JWK Set.
+
+Processes that share a directory share its keys. A new key is published at once and signs after
+`OVERLAP_SECONDS`, when every verifier has it; an old one is published until all that it signed has expired.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from msgspec import Struct
+
+from shared.clock import Clock
+from shared.identity import jws
+from shared.identity.jwks import jwk_of
+
+OVERLAP_SECONDS = 600
+# The longest-lived token a service may issue (a delegation), plus the overlap.
+RETIRE_SECONDS = 86_400 + OVERLAP_SECONDS
+_LOOK_SECONDS = 30.0
+
+
+class SigningKey(Struct, frozen=True):
+    """One key pair. `kid` is its RFC 7638 thumbprint, so that no two issuers can have one kid by accident."""
+
+    kid: str
+    created: int
+    private: EllipticCurvePrivateKey
+
+    @classmethod
+    def of(cls, private: EllipticCurvePrivateKey, created: int) -> "SigningKey":
+        canonical = msgspec.json.encode(jwk_of(private.public_key()))
+        return cls(jws.encoded(hashlib.sha256(canonical).digest()).decode(), created, private)
+
+    def published(self) -> dict[str, str]:
+        return {**jwk_of(self.private.public_key()), "kid": self.kid, "alg": jws.ALG, "use": "sig"}
+
+
+class Signer:
+    """Signs for one issuer. Without a `directory` its keys stay in memory: for what need not last."""
+
+    def __init__(self, issuer: str, directory: Path | None = None, *, clock: Clock | None = None) -> None:
+        self.issuer = issuer
+        self._directory = directory
+        self._clock = clock or Clock()
+        self._keys: tuple[SigningKey, ...] = ()
+        self._heads: dict[str, bytes] = {}
+        self._files: set[Path] = set()
+        self._look()
+        if not self._keys:
+            self.rotate()
+
+    @classmethod
+    def load_or_create(cls, directory: Path, name: str, *, clock: Clock | None = None) -> Self:
+        """The signer of issuer `name`. Raises OSError where a file of `directory` is no private key."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(directory):
+            return cls(name, directory, clock=clock)
+
+    @property
+    def kid(self) -> str:
+        """The key that signs now."""
+        return self._active.kid
+
+    def sign(self, claims: jws.Claims, *, typ: str) -> str:
+        """`claims` as a compact JWS of this issuer."""
+        if self._clock.monotonic() >= self._look_at:
+            self._look_again()
+        claims = {"iss": self.issuer, **claims}
+        if claims["iss"] != self.issuer:
+            raise ValueError(f"{self.issuer} cannot sign for {claims['iss']}")
+        header = self._heads.get(typ) or self._heads.setdefault(typ, jws.head(typ, self._active.kid))
+        return jws.write(header, claims, self._active.private)
+
+    def jwks(self) -> bytes:
+        """The public halves of all keys, as `/.well-known/jwks.json` shows them."""
+        self._look_again()
+        return msgspec.json.encode({"keys": [key.published() for key in reversed(self._keys)]})
+
+    def public(self, kid: str) -> EllipticCurvePublicKey | None:
+        return next((key.private.public_key() for key in self._keys if key.kid == kid), None)
+
+    def rotate(self) -> str:
+        """Adds a key, which signs after the overlap, and removes those that signed nothing still valid."""
+        now = int(self._clock.now())
+        key = SigningKey.of(generate_private_key(SECP256R1()), now)
+        keys = tuple(sorted((*self._keys, key), key=_age))
+        retired = {old.kid for old, new in pairwise(keys) if new.created + RETIRE_SECONDS <= now}
+        if self._directory is not None:
+            _store(self._directory / _name(self.issuer, key), key)
+            for old in keys:
+                if old.kid in retired:
+                    (self._directory / _name(self.issuer, old)).unlink(missing_ok=True)
+        self._keys = tuple(old for old in keys if old.kid not in retired)
+        self._look()
+        return key.kid
+
+    def _look(self) -> None:
+        """Takes up keys that another process has added, and moves to the newest key whose overlap is over."""
+        self._look_at = self._clock.monotonic() + _LOOK_SECONDS
+        files = set(self._directory.glob(f"{self.issuer}.*.pem")) if self._directory is not None else set()
+        if files and files != self._files:
+            self._keys, self._files = _load(files), files
+        if not self._keys:
+            return
+        ripe = int(self._clock.now()) - OVERLAP_SECONDS
+        self._active = next((key for key in reversed(self._keys) if key.created <= ripe), self._keys[0])
+        self._heads = {}
+
+    def _look_again(self) -> None:
+        # What happens to the directory while we run must not stop a service that holds good keys.
+        with contextlib.suppress(OSError):
+            self._look()
+
+
+def _age(key: SigningKey) -> tuple[int, str]:
+    return key.created, key.kid
+
+
+def _name(issuer: str, key: SigningKey) -> str:
+    """`<issuer>.<created>.<start of the kid>.pem`, with the time because copying a file changes its own."""
+    return f"{issuer}.{key.created}.{key.kid[:8]}.pem"
+
+
+def _load(files: set[Path]) -> tuple[SigningKey, ...]:
+    return tuple(sorted((SigningKey.of(_read(path), _created(path)) for path in files), key=_age))
+
+
+def _created(path: Path) -> int:
+    created = path.name.split(".")[-3]
+    if not created.isdigit():
+        raise OSError(f"{path} is not named <issuer>.<seconds since 1970>.<any>.pem")
+    return int(created)
+
+
+def _read(path: Path) -> EllipticCurvePrivateKey:
+    if path.stat().st_mode & 0o007:
+        raise PermissionError(
+            f"{path} can be read by everybody on this machine: chmod 600 it, and rotate the key"
+        )
+    try:
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise OSError(f"{path} is not an unencrypted PEM private key: {error}") from error
+    if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
+        raise OSError(f"{path} is not a P-256 key, which {jws.ALG} needs")
+    return private
+
+
+def _store(path: Path, key: SigningKey) -> None:
+    """Writes the whole file under another name first: who looks meanwhile never sees half a key."""
+    pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    draft = path.with_suffix(".new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Two processes that start at once must not make two first keys, each unknown to the other."""
+    with open(os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

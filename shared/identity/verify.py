@@ -1,0 +1,135 @@
+"""Whether a token is what it says: signed by a trusted issuer, for us, of the type we expect, and valid now.
+
+Who may do what with it is not asked here. Nothing in a token's header is trusted: it picks among known keys.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from msgspec import Struct
+
+from shared.clock import Clock
+from shared.errors import Unauthenticated
+from shared.http_client import HttpClient
+from shared.identity import jws
+from shared.identity.jwks import IssuerKeys, Keys, fetcher
+from shared.identity.signing import Signer
+
+LEEWAY_SECONDS = 5
+_MEMO_SECONDS = 60.0
+_MEMO_SIZE = 10_000
+
+
+class _Known(Struct, frozen=True):
+    """A token that has been verified, and until when that need not be done again."""
+
+    typ: str
+    claims: jws.Claims
+    until: float
+
+
+class Verifier:
+    """Verifies tokens of the issuers in `trust` (issuer → address or file of its key set).
+
+    `own` is what this process signs with: it is trusted, without asking ourselves over HTTP.
+    """
+
+    def __init__(
+        self,
+        trust: Mapping[str, str],
+        *,
+        http: HttpClient,
+        clock: Clock,
+        own: Signer | None = None,
+        hard_limit_seconds: float = 3600.0,
+    ) -> None:
+        self._clock = clock
+        self._memo: dict[bytes, _Known] = {}
+        self._issuers: dict[str, Keys] = {
+            issuer: IssuerKeys(
+                fetcher(where, http), clock, changed=self.forget, hard_limit_seconds=hard_limit_seconds
+            )
+            for issuer, where in trust.items()
+        }
+        if own is not None:
+            self._issuers[own.issuer] = _OwnKeys(own)
+
+    async def verify(self, token: str, *, audience: str, typ: str) -> jws.Claims:
+        """A valid token's claims. Raises Unauthenticated, or Unavailable where nobody can tell."""
+        name = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._memo.get(name)
+        if known is not None and known.until > self._clock.monotonic():
+            if known.typ != typ:
+                raise _wrong_type(typ)
+            claims = known.claims
+            _timely(claims, self._clock.now())
+        else:
+            claims = await self.authentic(token, typ=typ)
+            _timely(claims, self._clock.now())
+            self._remember(name, typ, claims)
+        # Asked every time: a token may be shown for the right audience first and for a wrong one later.
+        if claims.get("aud") != audience:
+            raise Unauthenticated("this token is meant for another service")
+        return dict(claims)
+
+    async def authentic(self, token: str, *, typ: str) -> jws.Claims:
+        """The claims of a token that a trusted issuer signed, for whomever and whenever it is valid."""
+        unverified = jws.read(token)
+        if unverified.header.typ != typ:
+            raise _wrong_type(typ)
+        issuer = unverified.claims.get("iss")
+        keys = self._issuers.get(issuer) if isinstance(issuer, str) else None
+        if keys is None:
+            raise Unauthenticated("this token's issuer is not trusted here")
+        key = await keys.find(unverified.header.kid)
+        if key is None or not unverified.signed_by(key):
+            raise Unauthenticated("this token's signature is not one of its issuer's")
+        return unverified.claims
+
+    def forget(self) -> None:
+        """Drops what has been verified, so that every token is verified anew."""
+        self._memo.clear()
+
+    async def close(self) -> None:
+        for keys in self._issuers.values():
+            await keys.close()
+
+    def _remember(self, name: bytes, typ: str, claims: jws.Claims) -> None:
+        if len(self._memo) >= _MEMO_SIZE:
+            del self._memo[next(iter(self._memo))]
+        self._memo[name] = _Known(typ, claims, self._clock.monotonic() + _MEMO_SECONDS)
+
+
+class _OwnKeys:
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+        return self._signer.public(kid)
+
+    async def close(self) -> None:
+        pass
+
+
+def _timely(claims: jws.Claims, now: float) -> None:
+    """Between `nbf` and `exp`, and not issued in the future."""
+    expires = _seconds(claims, "exp")
+    if now >= expires + LEEWAY_SECONDS:
+        raise Unauthenticated("this token has expired: get a new one")
+    starts = max(_seconds(claims, "iat"), _seconds(claims, "nbf") if "nbf" in claims else 0)
+    if now < starts - LEEWAY_SECONDS:
+        raise Unauthenticated("this token is not valid yet: check the clocks of both machines")
+
+
+def _seconds(claims: jws.Claims, name: str) -> int:
+    value: Any = claims.get(name)
+    # A bool is an int to Python, but no point in time.
+    if type(value) is not int:
+        raise Unauthenticated(f"this token's {name} is not a whole number of seconds")
+    return value
+
+
+def _wrong_type(typ: str) -> Unauthenticated:
+    return Unauthenticated(f"this is not a token of type {typ}")

@@ -1,0 +1,127 @@
+"""The kill switch: who and what is stopped, asked before everything, and the cutting of what is in flight.
+
+The list comes as the `kills` snapshot. While nobody can confirm that it is the newest, every call is refused.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from shared.clock import Clock
+from shared.errors import GatestackError, Killed, Unavailable
+from shared.kill_selector import DIMENSIONS, Selector
+from shared.ledger.entry import Entry
+
+__all__ = ["DIMENSIONS", "Kill", "KillSwitch"]
+
+Cut = Callable[[GatestackError], None]
+
+
+class Kill(Struct, frozen=True):
+    """One order to stop. `reason` is told to those it stops; `at` is in microseconds since 1970."""
+
+    id: str
+    selector: dict[str, str]
+    reason: str = ""
+    by: str = ""
+    at: int = 0
+
+
+class Source(Protocol):
+    """Where the list comes from: `shared.snapshots.Snapshots`."""
+
+    def on(self, name: str, apply: Callable[[bytes, int], None]) -> None: ...
+
+    def fresh(self, name: str) -> float: ...
+
+
+class _Order(Struct, frozen=True):
+    kill: Kill
+    selector: Selector
+
+    def refusal(self) -> Killed:
+        reason = self.kill.reason
+        return Killed("this call was stopped by an operator" + (f": {reason}" if reason else ""))
+
+
+class _Orders:
+    """All kills in force. Literal selectors are found by their first value, however many there are."""
+
+    def __init__(self, kills: Sequence[Kill]) -> None:
+        self._filed: dict[str, dict[str, list[_Order]]] = {}
+        self._loose: list[_Order] = []
+        for kill in kills:
+            order = _Order(kill, Selector.of(kill.selector))
+            if order.selector.literal is None:
+                self._loose.append(order)
+            else:
+                dimension, value = order.selector.literal
+                self._filed.setdefault(dimension, {}).setdefault(value, []).append(order)
+
+    def __bool__(self) -> bool:
+        return bool(self._filed or self._loose)
+
+    def first(self, entry: Entry) -> _Order | None:
+        for dimension, by_value in self._filed.items():
+            for value in DIMENSIONS[dimension](entry):
+                for order in by_value.get(value, ()):
+                    if order.selector.matches(entry):
+                        return order
+        return next((order for order in self._loose if order.selector.matches(entry)), None)
+
+
+class KillSwitch:
+    """Knows every open flight of this process. It takes its list from `snapshots` by itself."""
+
+    def __init__(self, snapshots: Source, clock: Clock, *, max_age_seconds: float = 10) -> None:
+        self.epoch = 0
+        self._snapshots = snapshots
+        self._clock = clock
+        self._max_age = max_age_seconds
+        self._orders = _Orders(())
+        self._flights: dict[int, tuple[Entry, Cut]] = {}
+        self._tokens = itertools.count(1)
+        snapshots.on("kills", self.apply)
+
+    def check(self, entry: Entry) -> None:
+        """Raises Killed where a kill is meant for this call, Unavailable where nobody can tell."""
+        if self._snapshots.fresh("kills") > self._max_age:
+            raise Unavailable("the kill list cannot be confirmed at the moment, try again", retry_after=1)
+        if self._orders and (order := self._orders.first(entry)) is not None:
+            raise order.refusal()
+
+    def enter(self, entry: Entry, cut: Cut) -> int:
+        """Calls `cut` when a kill is meant for `entry`, until `leave` gets the token that this returns."""
+        token = next(self._tokens)
+        self._flights[token] = (entry, cut)
+        return token
+
+    def leave(self, token: int) -> None:
+        self._flights.pop(token, None)
+
+    def hits(self, selector: dict[str, str]) -> list[Entry]:
+        """The open calls here that a kill with this selector would cut. Raises ValueError on a bad one."""
+        wanted = Selector.of(selector)
+        return [entry for entry, _ in self._flights.values() if wanted.matches(entry)]
+
+    def apply(self, payload: bytes, epoch: int) -> None:
+        """Takes over the `kills` snapshot and cuts what it means, oldest first.
+
+        A list with a kill that this release cannot carry out is refused as a whole (ValueError): the old one
+        then grows old and everything is refused, where going on would be to ignore an order.
+        """
+        self._orders, self.epoch = _Orders(msgspec.json.decode(payload, type=list[Kill])), epoch
+        if not self._orders:
+            return
+        failures = []
+        for entry, cut in list(self._flights.values()):
+            if (order := self._orders.first(entry)) is not None:
+                try:
+                    cut(order.refusal())
+                except Exception as error:  # one flight that will not end must not save the others
+                    failures.append(error)
+        if failures:
+            raise ExceptionGroup("some calls could not be cut", failures)

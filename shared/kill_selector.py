@@ -1,0 +1,122 @@
+"""What a kill is aimed at: a pattern for each named dimension, all of which a call must match."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+
+from shared.ledger.entry import Entry
+from shared.policy.glob import covers
+
+Values = Iterable[str]
+
+
+def _all(_: Entry) -> Values:
+    return ("*",)
+
+
+def _tenant(entry: Entry) -> Values:
+    return (entry.caller.principal.tenant,) if entry.caller else ()
+
+
+def _user(entry: Entry) -> Values:
+    return (entry.caller.principal.sub.removeprefix("user:"),) if entry.caller else ()
+
+
+def _key(entry: Entry) -> Values:
+    return (entry.caller.key,) if entry.caller else ()
+
+
+def _chain(entry: Entry) -> Values:
+    return (entry.caller.chain,) if entry.caller else ()
+
+
+def _agent(entry: Entry) -> Values:
+    """Every agent the chain has passed through, and the one that is called."""
+    actors = entry.caller.actors if entry.caller else ()
+    agents = [actor.removeprefix("agent:") for actor in actors if actor.startswith("agent:")]
+    called = entry.agent.removeprefix("agent:")
+    return (*agents, called, _resource(entry, "agent:").partition("/skill/")[0])
+
+
+def _model(entry: Entry) -> Values:
+    """The provider's own name, and the alias that was asked for."""
+    return (entry.model, _resource(entry, "model:"))
+
+
+def _provider(entry: Entry) -> Values:
+    return (entry.provider,)
+
+
+def _tool(entry: Entry) -> Values:
+    whole = f"{entry.server}/{entry.tool}" if entry.server and entry.tool else ""
+    return (whole, entry.tool, _resource(entry, "tool:"))
+
+
+def _server(entry: Entry) -> Values:
+    named = (_resource(entry, f"{kind}:").partition("/")[0] for kind in ("tool", "prompt", "resource"))
+    return (entry.server, *named)
+
+
+def _skill(entry: Entry) -> Values:
+    return (entry.skill, _resource(entry, "agent:").partition("/skill/")[2])
+
+
+def _resource(entry: Entry, kind: str) -> str:
+    """What the resource names, where it is of this kind: it is known before the entry's own fields are."""
+    return entry.resource[len(kind) :] if entry.resource.startswith(kind) else ""
+
+
+# What may stand in a selector, and where an entry has it. Users and agents go by their bare names.
+DIMENSIONS: Mapping[str, Callable[[Entry], Values]] = {
+    "all": _all,
+    "tenant": _tenant,
+    "user": _user,
+    "agent": _agent,
+    "key": _key,
+    "chain": _chain,
+    "model": _model,
+    "provider": _provider,
+    "tool": _tool,
+    "server": _server,
+    "skill": _skill,
+}
+_PREFIXES = {"user": "user:", "agent": "agent:"}
+
+
+class Selector(Struct, frozen=True):
+    """`literal` is a dimension and value to be found by; None where all are globs."""
+
+    patterns: tuple[tuple[str, str], ...]
+    literal: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, selector: Mapping[str, str]) -> "Selector":
+        """Raises ValueError on a selector that names nothing, or something that is not known here."""
+        if problem := _problem(selector):
+            raise ValueError(problem)
+        patterns = tuple((name, _bare(name, value)) for name, value in selector.items())
+        literal = next((pattern for pattern in patterns if "*" not in pattern[1]), None)
+        return cls(patterns, literal)
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether each dimension has a value that its pattern covers. What is not there is never covered."""
+        return all(_covered(pattern, DIMENSIONS[name](entry)) for name, pattern in self.patterns)
+
+
+def _bare(name: str, value: str) -> str:
+    return value.removeprefix(_PREFIXES.get(name, ""))
+
+
+def _covered(pattern: str, values: Values) -> bool:
+    return any(value and covers(pattern, value) for value in values)
+
+
+def _problem(selector: Mapping[str, str]) -> str:
+    if not selector:
+        return "a selector must name what is stopped; all: * stops everything"
+    for name, value in selector.items():
+        if name not in DIMENSIONS:
+            return f"{name} is nothing that can be stopped by (known: {', '.join(DIMENSIONS)})"
+        if not _bare(name, value) or (name == "all" and value != "*"):
+            return f"{name}: {value!r} matches nothing; write * for everything"
+    return ""

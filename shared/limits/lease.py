@@ -1,0 +1,89 @@
+"""What was reserved for one call, and the refusals where that was not possible. Talks to nobody."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from shared.chain import DIMENSIONS
+from shared.errors import BudgetExceeded, LimitExceeded
+from shared.limits.plan import Plan
+from shared.limits.rule import LimitRule
+
+_TOKEN_UNITS = ("tokens", "tokens_in", "tokens_out")
+_BUSY_SECONDS = 1.0  # nobody knows when a call that is under way will end
+_WORDS = {"micros": "micro-dollars", "concurrency": "calls at a time"}
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """`counts` are, for each limit of the plan, what is left of it and the seconds until it starts anew (-1:
+    never). `reserved` is false for a call that the operator lets pass while nobody can count. `taint` are all
+    labels of the chain, if this call added any.
+    """
+
+    id: str
+    tenant: str
+    chain: str
+    plan: Plan
+    counts: tuple[int, ...] = ()
+    reserved: bool = True
+    taint: tuple[str, ...] = ()
+
+    @property
+    def remaining(self) -> dict[str, int]:
+        """For rate-limit headers: `limit_requests`, `remaining_requests`, `reset_requests_s` of the tightest
+        limit on requests and the same for tokens. Absent where there is no such limit.
+        """
+        return self._tightest("requests", ("requests",)) | self._tightest("tokens", _TOKEN_UNITS)
+
+    def _tightest(self, name: str, units: Sequence[str]) -> dict[str, int]:
+        if not self.counts:
+            return {}
+        places = [place for place, rule in enumerate(self.plan.rules) if rule.unit in units]
+        if not places:
+            return {}
+        place = min(places, key=lambda place: self.counts[2 * place])
+        found = {
+            f"limit_{name}": self.plan.rules[place].amount,
+            f"remaining_{name}": max(0, self.counts[2 * place]),
+        }
+        reset = self.counts[2 * place + 1]
+        return found | ({f"reset_{name}_s": reset} if reset >= 0 else {})
+
+
+def limit_refusal(rule: LimitRule, *, used: int, need: int, reset: int) -> LimitExceeded:
+    """`reset` is in seconds until the window is over, -1 for never."""
+    left = max(0, rule.amount - used)
+    unit = _WORDS.get(rule.unit, rule.unit.replace("_", " "))
+    data = {
+        "limit": rule.name,
+        "unit": rule.unit,
+        "amount": rule.amount,
+        "window": rule.window,
+        "remaining": left,
+    }
+    if rule.unit == "concurrency":
+        detail = f"limit {rule.name!r}: {rule.amount} {unit} per {rule.per}, and all are under way"
+        return LimitExceeded(detail, retry_after=_BUSY_SECONDS, data=data)
+    window = "in total" if rule.window == "total" else f"per {rule.window}"
+    allowed = f"limit {rule.name!r}: {rule.amount} {unit} {window} for each {rule.per}"
+    detail = f"{allowed}; {left} left, this call needs {need}"
+    if need > rule.amount:
+        return LimitExceeded(f"{detail}, which is more than it will ever allow", data=data)
+    if reset < 0:
+        return LimitExceeded(f"{detail}; it does not start anew by itself", data=data)
+    return LimitExceeded(
+        f"{detail}; it starts anew in {reset} s", retry_after=float(reset), data=data | {"reset_s": reset}
+    )
+
+
+def budget_refusal(dimension: int, *, used: int, need: int, cap: int) -> BudgetExceeded:
+    """`dimension` counts from 0, in the order of DIMENSIONS."""
+    name = DIMENSIONS[dimension]
+    data = {"budget": name, "amount": cap, "used": used}
+    if name == "seconds":
+        return BudgetExceeded(f"this chain may run for {cap} s and began {used} s ago", data=data)
+    unit = _WORDS.get(name, name.replace("_", " "))
+    return BudgetExceeded(
+        f"the budget of this chain is {cap} {unit}: {used} are used or reserved, and this call needs {need}",
+        data=data,
+    )

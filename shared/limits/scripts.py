@@ -1,0 +1,20 @@
+"""The two Lua scripts of the limiter, put together from the files beside this one."""
+
+from functools import cache
+from pathlib import Path
+
+from shared.redis_client import Script
+
+
+@cache
+def reserve_script() -> Script:
+    return Script(source("counters.lua", "reserve.lua"))
+
+
+@cache
+def settle_script() -> Script:
+    return Script(source("counters.lua", "settle.lua"))
+
+
+def source(*names: str) -> str:
+    return "\n".join((Path(__file__).parent / name).read_text() for name in names)

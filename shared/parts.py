@@ -1,0 +1,202 @@
+"""What every service is built from: opened in order, closed in reverse, each background task owned by
+somebody.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from shared.account import Account
+from shared.clock import Clock
+from shared.config import Loaded, Shared, StateSection
+from shared.errors import Unavailable
+from shared.http_client import HttpClient
+from shared.identity.keys import Keyring
+from shared.identity.signing import Signer
+from shared.identity.verify import Verifier
+from shared.kill import KillSwitch
+from shared.ledger.journal import Journal
+from shared.ledger.writer import Ledger
+from shared.limits.limiter import Limiter
+from shared.policy import Policy, PolicyBox, PolicyRules
+from shared.redis_client import Redis
+from shared.snapshots import Snapshots
+from shared.telemetry import Telemetry, open_spans
+from shared.valkey import EmbeddedValkey
+
+_LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
+_REDIS_ATTEMPTS = 50
+
+
+class Parts(Struct, frozen=True, kw_only=True, dict=True):
+    """The opened shared parts of one process. `failed` is set when a background task has died: the process
+    must stop.
+    """
+
+    service: str
+    shared: Shared
+    clock: Clock
+    redis: Redis
+    limiter: Limiter
+    policy: PolicyBox
+    kill: KillSwitch
+    ledger: Ledger
+    keyring: Keyring
+    signer: Signer
+    verifier: Verifier
+    http: HttpClient
+    telemetry: Telemetry
+    snapshots: Snapshots
+    account: Account
+    state_dir: Path
+    failed: asyncio.Event
+
+    def problems(self) -> list[str]:
+        """What keeps this process from being ready, in words for an operator."""
+        found = []
+        if self.snapshots.fresh("kills") > self.shared.kill.max_age_seconds:
+            found.append("the kill list could not be confirmed: is Redis reachable and the edge running?")
+        if self.policy.current.epoch == 0 and not self.shared.policy.rules:
+            found.append(
+                "no policy yet: every call will be refused until the control plane has published one"
+            )
+        return found
+
+
+@contextlib.asynccontextmanager
+async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = None) -> AsyncIterator[Parts]:
+    """Opens everything a service needs. Raises Unavailable when Redis cannot be reached."""
+    shared, clock = loaded.shared, clock or Clock()
+    state_dir = loaded.path(shared.state.dir)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    failed = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+
+        def background(work: Coroutine[Any, Any, None], name: str) -> None:
+            stack.push_async_callback(cancelled, owned(work, name, failed))
+
+        url = await _redis_url(shared.state, state_dir, stack, background)
+        redis = await _connect(url)
+        stack.push_async_callback(redis.close)
+        signer = Signer.load_or_create(loaded.path(shared.identity.keys_dir), service)
+        http = HttpClient()
+        stack.push_async_callback(http.close)
+        verifier = Verifier(_trust(loaded), http=http, clock=clock, own=signer)
+        limiter = Limiter(redis, clock)
+        ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=service, clock=clock)
+        stack.push_async_callback(ledger.stop)
+        snapshots = Snapshots(redis, verifier, clock)
+        kill = KillSwitch(snapshots, clock, max_age_seconds=shared.kill.max_age_seconds)
+        keyring = Keyring(clock)
+        policy = PolicyBox(Policy.compile(shared.policy, 0))
+        snapshots.on("keys", keyring.apply)
+        snapshots.on("policy", _policy_swap(policy, verifier))
+        telemetry = _telemetry(service, loaded)
+        stack.callback(telemetry.close)
+        background(snapshots.run(), "snapshots")
+        background(ledger.run(), "ledger")
+        yield Parts(
+            service=service,
+            shared=shared,
+            clock=clock,
+            redis=redis,
+            limiter=limiter,
+            policy=policy,
+            kill=kill,
+            ledger=ledger,
+            keyring=keyring,
+            signer=signer,
+            verifier=verifier,
+            http=http,
+            telemetry=telemetry,
+            snapshots=snapshots,
+            account=Account(service, ledger, kill, telemetry, clock),
+            state_dir=state_dir,
+            failed=failed,
+        )
+
+
+def owned(work: Coroutine[Any, Any, None], name: str, failed: asyncio.Event) -> asyncio.Task[None]:
+    """Starts background work; should it ever die, `failed` is set, and the process stops instead of limping
+    on.
+    """
+
+    async def guarded() -> None:
+        try:
+            await work
+        except Exception:
+            _LOG.exception("the background task %s died: stopping", name)
+            failed.set()
+
+    return asyncio.create_task(guarded(), name=name)
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancels a task and waits until it has gone."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _redis_url(
+    state: StateSection,
+    state_dir: Path,
+    stack: contextlib.AsyncExitStack,
+    background: Callable[[Coroutine[Any, Any, None], str], None],
+) -> str:
+    if state.redis != "embedded":
+        return with_password(state.redis, state.redis_password.reveal())
+    valkey = EmbeddedValkey()
+    await valkey.start(state_dir, fsync=state.fsync)
+    stack.push_async_callback(valkey.stop)
+    background(valkey.watch(), "valkey")
+    return valkey.url
+
+
+async def _connect(url: str) -> Redis:
+    """A server that is started beside us may come up after us: it is waited for, for a bounded time."""
+    for attempt in range(_REDIS_ATTEMPTS):
+        try:
+            return await Redis.connect(url)
+        except Unavailable:
+            if attempt == _REDIS_ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(0.2)
+    raise AssertionError
+
+
+def with_password(url: str, password: str) -> str:
+    """`url` with the secret that is configured apart from it."""
+    scheme, separator, rest = url.partition("://")
+    if not password or scheme == "unix":
+        return url
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{host if at else rest}"
+
+
+def _trust(loaded: Loaded[Any]) -> dict[str, str]:
+    """Where each issuer's public keys are; a relative file is found beside the configuration file."""
+    trust = dict(loaded.shared.identity.trust)
+    return {issuer: where if "://" in where else str(loaded.path(where)) for issuer, where in trust.items()}
+
+
+def _policy_swap(box: PolicyBox, verifier: Verifier) -> Callable[[bytes, int], None]:
+    def swap(payload: bytes, epoch: int) -> None:
+        box.replace(Policy.compile(msgspec.json.decode(payload, type=PolicyRules), epoch))
+        verifier.forget()
+
+    return swap
+
+
+def _telemetry(service: str, loaded: Loaded[Any]) -> Telemetry:
+    section = loaded.shared.telemetry
+    file = loaded.path(section.file)
+    spans = open_spans(service, section.exporter, endpoint=section.endpoint, file=str(file))
+    return Telemetry(service, sample=section.sample, spans=spans, log=section.log)

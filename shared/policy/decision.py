@@ -1,0 +1,53 @@
+"""What policy answers: a decision, and the explanation of one."""
+
+from msgspec import Struct
+
+
+class Decision(Struct, frozen=True):
+    """`rule` is the one that decided ("" where none did), `hop` the principal that it decided about: of a
+    refused chain the one refused, of an allowed chain the one that acts. `approval` says that a person has to
+    consent first."""
+
+    allowed: bool
+    rule: str
+    epoch: int
+    hop: str
+    why: str
+    approval: bool = False
+
+
+class MatchedRule(Struct, frozen=True, kw_only=True):
+    """A rule that is about this principal, resource and action. `held` is its condition's outcome: None where
+    it could not be told, which counts as `counted`."""
+
+    id: str
+    effect: str
+    sub: str
+    dom: str
+    obj: str
+    act: str
+    cond: str
+    held: bool | None
+    counted: bool
+
+
+class HopExplanation(Struct, frozen=True, kw_only=True):
+    """One principal of the chain: as what it was looked up (itself, its roles, its groups) and what was
+    found."""
+
+    principal: str
+    subjects: tuple[str, ...]
+    rules: tuple[MatchedRule, ...]
+    decision: Decision
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """A decision with everything that led to it. `hops` is empty where the request was refused before any
+    rule."""
+
+    resource: str
+    action: str
+    tenant: str
+    catalogs: tuple[str, ...]
+    hops: tuple[HopExplanation, ...]
+    decision: Decision

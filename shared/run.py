@@ -1,0 +1,161 @@
+"""What `python -m <service>` does: read the configuration, open the parts, serve, stop cleanly. The same for
+all four.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+
+from shared import server
+from shared.config import ConfigProblems, Loaded, Secret, Shared, load
+from shared.errors import GatestackError
+from shared.parts import Parts, open_parts
+from shared.server import ServerName
+
+Section = TypeVar("Section", bound=Struct)
+CONFIG_EXIT = 2
+
+
+@asynccontextmanager
+async def nothing_more(_: Loaded[Any], __: Parts, ___: Starlette) -> AsyncIterator[None]:
+    """The extra life of a service that has none."""
+    yield
+
+
+class Service(Struct, Generic[Section], frozen=True, kw_only=True):
+    """What tells one service from another. `living` wraps serving: background work that only this service
+    has.
+
+    `section` must have the fields `bind` and `server`.
+    """
+
+    name: str
+    section: type[Section]
+    problems: Callable[[Section], list[str]]
+    build: Callable[[Loaded[Section], Parts], Starlette]
+    living: Callable[[Loaded[Section], Parts, Starlette], AbstractAsyncContextManager[None]] = nothing_more
+
+
+def main(service: Service[Any], argv: list[str] | None = None) -> int:
+    """Exit code 0 after a clean stop, 1 when it could not run, 2 when the configuration is wrong."""
+    options = _options(service.name, argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    for chatty in ("casbin", "gatestack.server"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if options.schema:
+        print(json.dumps(schema(service.section)))
+        return 0
+    try:
+        loaded = load(Path(options.config), service.name, service.section, service.problems)
+    except ConfigProblems as error:
+        return _report(error, as_json=options.json)
+    if options.check:
+        return _report(None, as_json=options.json)
+    try:
+        return server.run(_serve(service, loaded, options.bind))
+    except (OSError, GatestackError) as error:
+        print(f"{service.name}: {error}", file=sys.stderr)
+        return 1
+
+
+def schema(section: type[Struct]) -> dict[str, Any]:
+    """The JSON Schemas of the shared sections and of one service's own."""
+
+    def secret(kind: type) -> dict[str, Any]:
+        if kind is Secret:
+            return {"type": "string", "description": "only as ${NAME} or ${file:path}"}
+        raise NotImplementedError
+
+    return {
+        "shared": msgspec.json.schema(Shared, schema_hook=secret),
+        "own": msgspec.json.schema(section, schema_hook=secret),
+    }
+
+
+async def _serve(service: Service[Any], loaded: Loaded[Any], bind: str | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = server.bind(bind or loaded.section.bind)
+    url = server.url_of(listener)
+    async with open_parts(service.name, loaded) as parts:
+        app = service.build(loaded, parts)
+        async with service.living(loaded, parts, app):
+            failing = asyncio.create_task(_stop_when(parts.failed, stop))
+            leaving = (
+                asyncio.create_task(_stop_without_parent(stop))
+                if "GATESTACK_SUPERVISED" in os.environ
+                else None
+            )
+
+            def ready() -> None:
+                print(f"{service.name} listens on {url}", flush=True)
+
+            chosen: ServerName = loaded.section.server
+            await server.serve(app, listener, stop, server=chosen, ready=ready)
+            failing.cancel()
+            if leaving is not None:
+                leaving.cancel()
+        return 1 if parts.failed.is_set() else 0
+
+
+async def _stop_when(event: asyncio.Event, stop: asyncio.Event) -> None:
+    await event.wait()
+    stop.set()
+
+
+async def _stop_without_parent(stop: asyncio.Event) -> None:
+    """A supervised service holds its supervisor's pipe as standard input: when that closes, nobody is left
+    to stop us.
+    """
+    closed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            closed.set()
+
+    loop.add_reader(0, readable)
+    await closed.wait()
+    stop.set()
+
+
+def _options(name: str, argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {name}", description=f"Runs {name}, one of Gatestack's services."
+    )
+    default = os.environ.get("GATESTACK_CONFIG", "gatestack.yaml")
+    parser.add_argument("--config", default=default, help="the configuration file (%(default)s)")
+    parser.add_argument("--bind", help="host:port to listen on, instead of the configured one (port 0: any)")
+    parser.add_argument("--check", action="store_true", help="only check the configuration")
+    parser.add_argument(
+        "--schema", action="store_true", help="only print the JSON Schema of the configuration"
+    )
+    parser.add_argument("--json", action="store_true", help="problems as JSON")
+    return parser.parse_args(argv)
+
+
+def _report(error: ConfigProblems | None, *, as_json: bool) -> int:
+    problems = error.problems if error else []
+    if as_json:
+        print(json.dumps({"ok": not problems, "problems": problems}))
+    elif error is not None:
+        lines = [f"{error.path}: {len(problems)} problem(s)", *(f"  {problem}" for problem in problems)]
+        print("\n".join(lines), file=sys.stderr)
+    return CONFIG_EXIT if error is not None else 0

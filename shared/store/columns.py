@@ -1,0 +1,175 @@
+"""From a sealed row to what SQL keeps of it: the columns that queries read, the amounts that rollups add up.
+
+Whatever a caller or a provider managed to get into a row, its columns fit both databases: a row that cannot
+be stored would hold up every row behind it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from shared.ledger.entry import Outcome
+from shared.ledger.row import Row, SealedRow, opened
+
+Record = tuple[Any, ...]
+_Place = tuple[int, int, tuple[str, ...]]  # span, start, the cube's values
+
+COLUMNS = (
+    "id",
+    "writer",
+    "seq",
+    "tenant",
+    "chain",
+    "started_at",
+    "service",
+    "principal",
+    "actor",
+    "team",
+    "project",
+    "key",
+    "resource",
+    "action",
+    "decision",
+    "outcome",
+    "model",
+    "provider",
+    "server",
+    "tool",
+    "tokens_in",
+    "tokens_out",
+    "cost_micros",
+    "spent",
+    "checkpoint",
+)
+LEDGER = (*COLUMNS, "hash", "body")
+# In rows and rollups alike; the last actor is called `agent` where people ask for it.
+CUBE = (
+    "tenant",
+    "team",
+    "project",
+    "principal",
+    "actor",
+    "key",
+    "service",
+    "model",
+    "provider",
+    "server",
+    "tool",
+)
+MEASURES = ("calls", "tokens_in", "tokens_out", "cost_micros")
+SPEND_COLUMNS = ("span", "start", "cube", *CUBE, *MEASURES)
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+# Longest first.
+SPANS = (DAY_US, HOUR_US)
+
+_LONGEST_TEXT = 256
+_BIGGEST = 2**62 - 1
+# A billion dollars: a larger amount is a provider's mistake, and sums of it must not overflow.
+_BIGGEST_AMOUNT = 10**15
+_MADE = frozenset({Outcome.COMPLETED, Outcome.FAILED, Outcome.BROKEN, Outcome.CLIENT_GONE, Outcome.STOPPED})
+_SPENDING = ("model:", "tool:", "prompt:", "resource:", "agent:")
+
+_SPENT, _AT = COLUMNS.index("spent"), COLUMNS.index("started_at")
+_cube_of: Callable[[Record], tuple[str, ...]] = itemgetter(*map(COLUMNS.index, CUBE))
+_amounts_of: Callable[[Record], tuple[int, ...]] = itemgetter(*map(COLUMNS.index, MEASURES[1:]))
+
+
+def columns_of(row: Row) -> Record:
+    """The row's values in the order of COLUMNS."""
+    return (
+        _text(row.id),
+        _text(row.writer),
+        _clamp(row.seq, _BIGGEST),
+        _text(row.tenant),
+        _text(row.chain),
+        _clamp(row.started_at, _BIGGEST),
+        _text(row.service),
+        _text(row.principal),
+        _text(row.actor),
+        _text(row.team),
+        _text(row.project),
+        _text(row.key),
+        _text(row.resource),
+        _text(row.action),
+        _text(row.decision),
+        _text(row.outcome),
+        _text(row.model),
+        _text(row.provider),
+        _text(row.server),
+        _text(row.tool),
+        _clamp(row.tokens_in, _BIGGEST_AMOUNT),
+        _clamp(row.tokens_out, _BIGGEST_AMOUNT),
+        _clamp(row.cost_micros, _BIGGEST_AMOUNT),
+        int(is_spend(row)),
+        int(row.checkpoint != ""),
+    )
+
+
+def is_spend(row: Row) -> bool:
+    """Whether the row is a call that reached a model, a tool or an agent: no bookkeeping of ours, no refusal,
+    no list, and not the edge passing on what the service behind it records itself."""
+    if row.checkpoint:
+        return False
+    if row.cost_micros or row.tokens_in or row.tokens_out:
+        return True
+    made = row.outcome in _MADE and row.decision != "deny" and row.action != "list"
+    return made and row.resource.startswith(_SPENDING)
+
+
+class Parsed:
+    """A batch of sealed rows, each id once and ordered by id: drains that lock in the same order cannot
+    deadlock.
+
+    `records` are what goes into the table, in the order of LEDGER; `tokens` are the signatures of the
+    checkpoints.
+    """
+
+    def __init__(self, batch: Iterable[SealedRow]) -> None:
+        records: dict[str, Record] = {}
+        self.tokens: dict[str, tuple[str, str, str]] = {}
+        for sealed in batch:
+            row = opened(sealed.body)
+            columns = columns_of(row)
+            key = str(columns[0])
+            records.setdefault(key, (*columns, sealed.hash, sealed.body))
+            if row.checkpoint:
+                self.tokens.setdefault(key, (key, str(columns[1]), row.checkpoint.replace("\x00", "")))
+        self.records = dict(sorted(records.items()))
+
+
+def rollup(records: Iterable[Record]) -> list[Record]:
+    """What these records add to the rollups, in the order of SPEND_COLUMNS and of the rollups' key."""
+    sums: dict[_Place, list[int]] = {}
+    for record in records:
+        if record[_SPENT]:
+            start = record[_AT] // HOUR_US * HOUR_US
+            _add(sums, (HOUR_US, start, _cube_of(record)), (1, *_amounts_of(record)))
+    for (_, start, cube), hour in list(sums.items()):
+        _add(sums, (DAY_US, start // DAY_US * DAY_US, cube), hour)
+    lines = [(span, start, _cube_key(cube), *cube, *total) for (span, start, cube), total in sums.items()]
+    return sorted(lines, key=itemgetter(0, 1, 2))
+
+
+def _add(sums: dict[_Place, list[int]], place: _Place, amounts: Sequence[int]) -> None:
+    total = sums.get(place)
+    if total is None:
+        sums[place] = list(amounts)
+    else:
+        for number, amount in enumerate(amounts):
+            total[number] += amount
+
+
+def _cube_key(cube: tuple[str, ...]) -> bytes:
+    # The dimensions themselves are too long for an index entry of PostgreSQL.
+    return hashlib.blake2b("\x1f".join(cube).encode(), digest_size=16).digest()
+
+
+def _text(value: str) -> str:
+    # PostgreSQL stores no NUL and indexes no text beyond 2,700 bytes.
+    return value[:_LONGEST_TEXT].replace("\x00", "")
+
+
+def _clamp(value: int, most: int) -> int:
+    return min(max(value, 0), most)

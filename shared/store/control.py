@@ -1,0 +1,132 @@
+"""What the control plane keeps, the same on both databases: keys, kills, policy versions, signing keys."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.identity.keys import KeyRecord
+from shared.kill import Kill
+from shared.store.columns import Record
+from shared.store.flavor import Bound
+from shared.store.record import PolicyVersion, SigningKey
+
+_POLICY = "version, rules, author, reason, at"
+
+
+class Control(ABC):
+    """A Store on SQL: the control plane's half. `_ask` reads, `_tell` writes in a transaction of its own;
+    both return the rows that came back."""
+
+    @abstractmethod
+    async def _ask(self, sql: str, values: Sequence[object] = ()) -> list[Record]: ...
+
+    @abstractmethod
+    async def _tell(self, sql: str, values: Sequence[object] = ()) -> list[Record]: ...
+
+    async def add_key(self, key: KeyRecord) -> bool:
+        """False when a key with this id or this hash is there already."""
+        sql = (
+            "INSERT INTO keys (id, hash, tenant, created_at, revoked_at, used_at, record)"
+            " VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING RETURNING id"
+        )
+        record = msgspec.json.encode(key)
+        return bool(
+            await self._tell(sql, (key.id, key.hash, key.tenant, key.created_at, key.revoked_at, record))
+        )
+
+    async def keys(self, tenant: str | None) -> list[KeyRecord]:
+        bound = Bound()
+        where = scoped("1 = 1", tenant, bound)
+        sql = f"SELECT record, revoked_at FROM keys WHERE {where} ORDER BY created_at, id"
+        found = await self._ask(sql, bound.values)
+        decoded = [(msgspec.json.decode(as_bytes(record[0]), type=KeyRecord), record[1]) for record in found]
+        return [msgspec.structs.replace(key, revoked_at=revoked_at) for key, revoked_at in decoded]
+
+    async def revoke_key(self, identity: str, at: int) -> bool:
+        """False when there is no such key, or it was revoked before."""
+        sql = "UPDATE keys SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0 RETURNING id"
+        return bool(await self._tell(sql, (at, identity)))
+
+    async def touch_key(self, identity: str, at: int) -> None:
+        await self._tell("UPDATE keys SET used_at = $1 WHERE id = $2 AND used_at < $1", (at, identity))
+
+    async def keys_used(self, tenant: str | None) -> dict[str, int]:
+        """When each key was last used; keys that never were are left out."""
+        bound = Bound()
+        sql = f"SELECT id, used_at FROM keys WHERE {scoped('used_at > 0', tenant, bound)}"
+        return {str(identity): as_int(at) for identity, at in await self._ask(sql, bound.values)}
+
+    async def add_kill(self, kill: Kill) -> bool:
+        """False when a kill with this id is there already."""
+        sql = (
+            "INSERT INTO kills (id, at, lifted_at, lifted_by, record) VALUES ($1, $2, 0, '', $3)"
+            " ON CONFLICT DO NOTHING RETURNING id"
+        )
+        return bool(await self._tell(sql, (kill.id, kill.at, msgspec.json.encode(kill))))
+
+    async def kills(self) -> list[Kill]:
+        """Those in force, oldest first."""
+        found = await self._ask("SELECT record FROM kills WHERE lifted_at = 0 ORDER BY at, id")
+        return [msgspec.json.decode(as_bytes(record[0]), type=Kill) for record in found]
+
+    async def lift_kill(self, identity: str, at: int, by: str = "") -> bool:
+        """False when no such kill is in force. It stays on record."""
+        sql = "UPDATE kills SET lifted_at = $1, lifted_by = $2 WHERE id = $3 AND lifted_at = 0 RETURNING id"
+        return bool(await self._tell(sql, (at, by, identity)))
+
+    async def add_policy(self, policy: PolicyVersion) -> bool:
+        """False when somebody else published this version first."""
+        sql = (
+            f"INSERT INTO policies ({_POLICY}) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT DO NOTHING RETURNING version"
+        )
+        values = (policy.version, policy.rules, policy.author, policy.reason, policy.at)
+        return bool(await self._tell(sql, values))
+
+    async def policies(self) -> list[PolicyVersion]:
+        """Every version, newest first."""
+        return [
+            _policy(record)
+            for record in await self._ask(f"SELECT {_POLICY} FROM policies ORDER BY version DESC")
+        ]
+
+    async def latest_policy(self) -> PolicyVersion | None:
+        found = await self._ask(f"SELECT {_POLICY} FROM policies ORDER BY version DESC LIMIT 1")
+        return _policy(found[0]) if found else None
+
+    async def add_signing_key(self, key: SigningKey) -> bool:
+        """False when the kid is known: what a kid stood for once is never replaced."""
+        sql = (
+            "INSERT INTO signing_keys (kid, issuer, jwk, seen_at) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT DO NOTHING RETURNING kid"
+        )
+        return bool(await self._tell(sql, (key.kid, key.issuer, key.jwk, key.seen_at)))
+
+    async def signing_keys(self) -> list[SigningKey]:
+        found = await self._ask("SELECT kid, issuer, jwk, seen_at FROM signing_keys ORDER BY kid")
+        return [
+            SigningKey(kid=str(kid), issuer=str(issuer), jwk=as_bytes(jwk), seen_at=as_int(at))
+            for kid, issuer, jwk, at in found
+        ]
+
+
+def scoped(where: str, tenant: str | None, bound: Bound) -> str:
+    return where if tenant is None else f"{where} AND tenant = {bound(tenant)}"
+
+
+def _policy(record: Record) -> PolicyVersion:
+    version, rules, author, reason, at = record
+    return PolicyVersion(
+        version=as_int(version), rules=as_bytes(rules), author=str(author), reason=str(reason), at=as_int(at)
+    )
+
+
+def as_bytes(value: object) -> bytes:
+    assert isinstance(value, bytes)
+    return value
+
+
+def as_int(value: object) -> int:
+    assert isinstance(value, int)
+    return value

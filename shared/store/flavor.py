@@ -1,0 +1,46 @@
+"""Where the two databases' SQL differs. The rest is written once, in the part of SQL that both speak."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+
+class Flavor(Struct, frozen=True, kw_only=True):
+    """`glob` compares a column with what `pattern` makes of a text with `*` and `?`, letter case included."""
+
+    blob: str
+    compact: str  # for tables whose key is most of the row
+    glob: str
+    pattern: Callable[[str], str]
+
+
+class Bound:
+    """Collects the values of one statement; `$1`, `$2`… is how both databases name them."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+
+    def __call__(self, value: object) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def matches(column: str, wanted: str, flavor: Flavor, bound: Bound) -> str:
+    """The condition that `column` is `wanted`, or matches it when it holds a wildcard."""
+    if "*" in wanted or "?" in wanted:
+        return flavor.glob.format(column=column, mark=bound(flavor.pattern(wanted)))
+    return f"{column} = {bound(wanted)}"
+
+
+def _sqlite_pattern(text: str) -> str:
+    return text.replace("[", "[[]")
+
+
+def _postgres_pattern(text: str) -> str:
+    for plain in ("\\", "%", "_"):
+        text = text.replace(plain, "\\" + plain)
+    return text.replace("*", "%").replace("?", "_")
+
+
+SQLITE = Flavor(blob="BLOB", compact="WITHOUT ROWID", glob="{column} GLOB {mark}", pattern=_sqlite_pattern)
+POSTGRES = Flavor(blob="BYTEA", compact="", glob="{column} LIKE {mark}", pattern=_postgres_pattern)

@@ -1,0 +1,62 @@
+"""The tables, as migrations in order. A released one is never changed: what comes later is a new one."""
+
+from shared.errors import Unavailable
+from shared.store.flavor import Flavor
+
+Migration = tuple[str, ...]
+
+VERSION_TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
+VERSION_READ = "SELECT max(version) FROM schema_version"
+
+_LEDGER: Migration = (
+    # `body` is what was sealed, `hash` its digest; the others are copies that queries read.
+    """CREATE TABLE ledger (
+        id TEXT PRIMARY KEY, writer TEXT NOT NULL, seq BIGINT NOT NULL, tenant TEXT NOT NULL,
+        chain TEXT NOT NULL, started_at BIGINT NOT NULL, service TEXT NOT NULL, principal TEXT NOT NULL,
+        actor TEXT NOT NULL, team TEXT NOT NULL, project TEXT NOT NULL, key TEXT NOT NULL,
+        resource TEXT NOT NULL, action TEXT NOT NULL, decision TEXT NOT NULL, outcome TEXT NOT NULL,
+        model TEXT NOT NULL, provider TEXT NOT NULL, server TEXT NOT NULL, tool TEXT NOT NULL,
+        tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, cost_micros BIGINT NOT NULL,
+        spent BIGINT NOT NULL, checkpoint BIGINT NOT NULL, hash {blob} NOT NULL, body {blob} NOT NULL)""",
+    # Not unique: a forged second row must be found by an audit, not keep the true one out.
+    "CREATE INDEX ledger_writer ON ledger (writer, seq)",
+    "CREATE INDEX ledger_chain ON ledger (chain)",
+    "CREATE INDEX ledger_time ON ledger (started_at)",
+    "CREATE INDEX ledger_principal ON ledger (principal, started_at)",
+    "CREATE INDEX ledger_actor ON ledger (actor, started_at)",
+    # `cube` is a digest of the dimensions, `span` how much time a line stands for.
+    """CREATE TABLE spend (
+        span BIGINT NOT NULL, start BIGINT NOT NULL, cube {blob} NOT NULL, tenant TEXT NOT NULL,
+        team TEXT NOT NULL, project TEXT NOT NULL, principal TEXT NOT NULL, actor TEXT NOT NULL,
+        key TEXT NOT NULL, service TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+        server TEXT NOT NULL, tool TEXT NOT NULL, calls BIGINT NOT NULL, tokens_in BIGINT NOT NULL,
+        tokens_out BIGINT NOT NULL, cost_micros BIGINT NOT NULL,
+        PRIMARY KEY (span, start, cube)) {compact}""",
+    "CREATE TABLE checkpoints (id TEXT PRIMARY KEY, writer TEXT NOT NULL, token TEXT NOT NULL) {compact}",
+)
+_CONTROL: Migration = (
+    """CREATE TABLE keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL,
+        created_at BIGINT NOT NULL, revoked_at BIGINT NOT NULL, used_at BIGINT NOT NULL,
+        record {blob} NOT NULL)""",
+    """CREATE TABLE kills (id TEXT PRIMARY KEY, at BIGINT NOT NULL, lifted_at BIGINT NOT NULL,
+        lifted_by TEXT NOT NULL, record {blob} NOT NULL)""",
+    """CREATE TABLE policies (version BIGINT PRIMARY KEY, rules {blob} NOT NULL, author TEXT NOT NULL,
+        reason TEXT NOT NULL, at BIGINT NOT NULL)""",
+    """CREATE TABLE signing_keys (kid TEXT PRIMARY KEY, issuer TEXT NOT NULL, jwk {blob} NOT NULL,
+        seen_at BIGINT NOT NULL)""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL)
+
+
+def pending(version: int, flavor: Flavor, migrations: tuple[Migration, ...] = MIGRATIONS) -> list[str]:
+    """What brings a database at `version` (0: empty) up to date. Raises Unavailable if it is ahead of us."""
+    if version > len(migrations):
+        raise Unavailable(
+            f"the database is at schema {version}, this release ends at {len(migrations)}: run the newer one"
+        )
+    statements: list[str] = []
+    for number, migration in enumerate(migrations[version:], start=version + 1):
+        statements += [text.format(blob=flavor.blob, compact=flavor.compact) for text in migration]
+        statements.append(f"INSERT INTO schema_version (version) VALUES ({number})")
+    return statements

@@ -1,0 +1,45 @@
+"""`make bench`: prints a table and writes bench.json, name -> {value, unit, ratio, against}.
+
+Method: gateway processes pinned to one core, load and upstream on the other; rounds of bare forwarder and
+gateway alternate in one run, and the ratio is the median of the rounds' ratios. Read ratios, not absolutes.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.bench import calls, kill, memory, policy, streams
+
+OUT = Path("bench.json")
+
+
+async def measure(directory: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for part in (calls, streams, kill, memory):
+        print(f"measuring {part.__name__.rpartition('.')[2]} …", flush=True)
+        found |= await part.measure(directory)
+    print("measuring policy …", flush=True)
+    return found | policy.measure()
+
+
+def show(found: dict[str, dict[str, Any]]) -> None:
+    print(f"\n{'name':28} {'value':>12} {'unit':8} {'ratio':>7}  against")
+    for name, line in sorted(found.items()):
+        ratio = f"{line['ratio']:.2f}" if line.get("ratio") is not None else ""
+        print(f"{name:28} {line['value']:12.2f} {line['unit']:8} {ratio:>7}  {line.get('against') or ''}")
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="gsb") as name:
+        found = uvloop.run(measure(Path(name)))
+    show(found)
+    OUT.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What is set aside before a call, what is left after it, and what a caller is told when there is no more."""
+
+import asyncio
+
+import pytest
+
+from llm_gateway.limit import estimate
+from llm_gateway.prices import Price
+from shared.identity.principal import ChainBudget
+from shared.ledger.entry import Outcome
+from tests.llm_gateway.conftest import Open
+from tests.llm_gateway.gateway import COST
+from tests.llm_gateway.samples import ask, model
+from tests.support.providers import ScriptedProvider, completion, error, silence
+from tests.support.serve import someone
+from tests.support.wait import eventually
+
+
+def limit(unit: str, amount: int, per: str = "key", **more: str) -> dict[str, object]:
+    return {"name": "a-limit", "per": per, "unit": unit, "amount": amount, "window": "day", **more}
+
+
+async def test_the_call_past_a_limit_is_refused_and_never_sent(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    async with opened(provider, limits=[limit("requests", 2)]) as gateway:
+        caller = someone(key="k1")
+        heard = [await gateway.ask(caller) for _ in range(3)]
+        assert [each.status for each in heard] == [200, 200, 429]
+        assert heard[2].error["code"] == "rate_limit_exceeded"
+        assert "a-limit" in heard[2].error["message"]
+        assert int(heard[2].headers["retry-after"]) > 0
+        assert len(provider.calls) == 2
+        row = (await gateway.service.rows(3))[-1]
+        assert (row.outcome, row.reason, row.decision) == (Outcome.REFUSED, "limit", "allow")
+        assert (await gateway.ask(someone(key="k2"))).status == 200
+
+
+async def test_what_is_left_stands_in_the_headers_that_openais_clients_read(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    limits = [limit("requests", 5), limit("tokens", 10_000, name="tokens")]
+    async with opened(provider, limits=limits) as gateway:
+        heard = await gateway.ask(max_tokens=100)
+        found = {name: value for name, value in heard.headers.items() if name.startswith("x-ratelimit")}
+        assert found["x-ratelimit-limit-requests"] == "5"
+        assert found["x-ratelimit-remaining-requests"] == "4"
+        assert found["x-ratelimit-limit-tokens"] == "10000"
+        assert 9_000 < int(found["x-ratelimit-remaining-tokens"]) < 9_900
+        assert found["x-ratelimit-reset-requests"].endswith(("s", "m", "h"))
+
+
+async def test_an_estimate_is_replaced_by_what_was_really_used(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    # A call sets aside a little over 100 tokens and uses 28: only the truth leaves room for the third.
+    async with opened(provider, limits=[limit("tokens", 180, per="team")]) as gateway:
+        for _ in range(3):
+            assert (await gateway.ask(max_tokens=100)).status == 200
+        assert (await gateway.ask(max_tokens=100)).status == 429
+
+
+async def test_money_is_limited_at_the_dearest_price_and_settled_at_the_real_one(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    async with opened(provider, limits=[limit("micros", 450, per="team")]) as gateway:
+        assert (await gateway.ask(max_tokens=100)).status == 200
+        assert (await gateway.ask(max_tokens=120)).status == 429
+        assert (await gateway.ask(max_tokens=1)).status == 200
+        assert sum(row.cost_micros for row in await gateway.service.rows(3)) == 2 * COST
+
+
+async def test_a_failed_call_gives_back_all_but_the_request(opened: Open, provider: ScriptedProvider) -> None:
+    provider.will(error(400), completion())
+    async with opened(provider, limits=[limit("tokens", 150, per="team")]) as gateway:
+        assert (await gateway.ask(max_tokens=100)).status == 400
+        assert (await gateway.ask(max_tokens=100)).status == 200
+
+
+async def test_a_caller_that_leaves_gives_back_what_it_did_not_use(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    provider.will(silence, completion())
+    async with opened(provider, limits=[limit("concurrency", 1, per="team")]) as gateway:
+        asking = asyncio.create_task(gateway.ask())
+        await eventually(lambda: provider.calls)
+        assert (await gateway.ask()).status == 429
+        asking.cancel()
+        await gateway.service.rows(2)
+        assert (await gateway.ask()).status == 200
+
+
+async def test_many_at_once_never_spend_more_than_there_is(opened: Open, provider: ScriptedProvider) -> None:
+    async with opened(provider, limits=[limit("requests", 10, per="team")]) as gateway:
+        heard = await asyncio.gather(*(gateway.ask() for _ in range(40)))
+        assert sorted(each.status for each in heard) == [200] * 10 + [429] * 30
+        assert len(provider.calls) == 10
+
+
+async def test_a_chain_stops_at_its_budget(opened: Open, provider: ScriptedProvider) -> None:
+    async with opened(provider, chain={"budget": {"model_calls": 3}}) as gateway:
+        caller = someone()
+        heard = [await gateway.ask(caller) for _ in range(4)]
+        assert [each.status for each in heard] == [200, 200, 200, 429]
+        assert heard[3].error["code"] == "insufficient_quota"
+        assert heard[3].headers["x-should-retry"] == "false"
+        assert (await gateway.ask(someone())).status == 200
+
+
+async def test_a_callers_own_budget_narrows_the_chains(opened: Open, provider: ScriptedProvider) -> None:
+    async with opened(provider, chain={"budget": {"model_calls": 3}}) as gateway:
+        caller = someone(budget=ChainBudget(model_calls=1))
+        assert [(await gateway.ask(caller)).status for _ in range(2)] == [200, 429]
+        wider = someone(budget=ChainBudget(model_calls=9))
+        assert [(await gateway.ask(wider)).status for _ in range(4)] == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(("said", "expected"), [(0, 1_000), (50, 50)])
+def test_an_answer_of_unknown_length_sets_aside_the_configured_one(said: int, expected: int) -> None:
+    priced = model(Price(tokens_in=1_000_000, tokens_out=2_000_000), default_output_tokens=1_000)
+    found = estimate(priced, ask(tokens_in=10, tokens_out=said))
+    assert (found.tokens_in, found.tokens_out, found.micros) == (10, expected, 10 + 2 * expected)
+    assert (found.requests, found.model_calls) == (1, 1)

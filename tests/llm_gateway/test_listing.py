@@ -1,0 +1,73 @@
+"""The list of models: what a caller may use, and nothing about the rest."""
+
+import pytest
+
+from tests.llm_gateway.conftest import Open
+from tests.llm_gateway.gateway import Gateway, model_section, request, rule
+from tests.support.providers import ScriptedProvider
+from tests.support.serve import someone
+
+MODELS = {"fast": model_section(aliases=["gpt-4o-mini"]), "a/deep": model_section(aliases=[])}
+
+
+async def test_the_list_holds_every_name_that_the_caller_may_use(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    policy = {
+        "rules": [rule(sub="user:alice", obj="model:fast", act="invoke"), rule(sub="user:bob", act="list")]
+    }
+    async with opened(provider, models=MODELS, policy=policy) as gateway:
+        alice, bob, eve = [
+            (await gateway.get("/v1/models", caller=someone(name))).json
+            for name in ("user:alice", "user:bob", "user:eve")
+        ]
+        assert [model["id"] for model in alice["data"]] == ["fast", "gpt-4o-mini"]
+        assert [model["id"] for model in bob["data"]] == ["fast", "gpt-4o-mini", "a/deep"]
+        assert eve == {"object": "list", "data": []}
+        assert alice["data"][0].keys() == {"id", "object", "created", "owned_by"}
+        row = (await gateway.service.rows(3))[0]
+        assert (row.resource, row.action, row.outcome) == ("model:*", "list", "completed")
+
+
+async def test_one_model_is_described_by_any_of_its_names(opened: Open, provider: ScriptedProvider) -> None:
+    async with opened(provider, models=MODELS) as gateway:
+        for name in ("fast", "gpt-4o-mini", "a/deep"):
+            assert (await gateway.get(f"/v1/models/{name}")).json["id"] == name
+
+
+async def test_an_unknown_model_and_a_forbidden_one_look_the_same(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    async with opened(provider, models=MODELS, policy={"rules": [rule(obj="model:fast")]}) as gateway:
+        forbidden, unknown = [await gateway.get(f"/v1/models/{name}") for name in ("a/deep", "a/nope")]
+        assert (forbidden.status, forbidden.error["code"]) == (404, "model_not_found")
+        assert forbidden.body.replace(b"a/deep", b"a/nope") == unknown.body
+
+
+async def test_a_model_that_every_principal_of_a_chain_may_use_is_shown(
+    opened: Open, provider: ScriptedProvider
+) -> None:
+    policy = {"rules": [rule(sub="user:alice"), rule(sub="agent:planner", obj="model:fast")]}
+    async with opened(provider, models=MODELS, policy=policy) as gateway:
+        heard = await gateway.get("/v1/models", caller=someone("user:alice", "agent:planner"))
+        assert [model["id"] for model in heard.json["data"]] == ["fast", "gpt-4o-mini"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/models", 405),
+        ("DELETE", "/v1/models/fast", 405),
+        ("GET", "/v1/modelsx", 404),
+        ("GET", "/", 404),
+        ("GET", "/v1/chat/completions/", 404),
+        ("POST", "/v1/embeddings", 404),
+        ("GET", "/v1/chat/completions", 405),
+    ],
+)
+async def test_other_paths_and_methods_get_an_error_of_openais_form(
+    plain: Gateway, method: str, path: str, status: int
+) -> None:
+    heard = await plain.hear(request(), method=method, path=path)
+    assert heard.status == status
+    assert set(heard.error) == {"message", "type", "param", "code"}

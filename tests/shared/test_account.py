@@ -1,0 +1,283 @@
+"""One entry a request, closed exactly once, with the right outcome, whatever happens inside the frame."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.account import Account, Flight
+from shared.asgi import Exchange, Message
+from shared.clock import Clock
+from shared.dialects.openai import OpenAI
+from shared.dialects.plain import Plain
+from shared.errors import BadRequest, Forbidden, Killed, LimitExceeded, UpstreamBroken, UpstreamTimeout
+from shared.identity.principal import Caller, Principal, Trace
+from shared.ledger.entry import Entry
+from shared.telemetry import Telemetry
+from tests.support.exchange import Wire, exchange
+
+CALLER = Caller(
+    principal=Principal(sub="user:alice", tenant="acme"), actors=("user:alice",), chain="c1", credential="key"
+)
+Body = Callable[[Flight, Exchange], Awaitable[None]]
+
+
+class KeptLedger:
+    """Keeps what was closed, and how much had been sent by then."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.closed: list[dict[str, Any]] = []
+        self.sent: list[int] = []
+        self._wire = wire
+
+    async def close(self, entry: Entry, lease: object) -> None:
+        await asyncio.sleep(0)
+        self.closed.append(msgspec.to_builtins(entry))
+        self.sent.append(len(self._wire.sent))
+
+
+class Kills:
+    """A kill switch that a test pulls by hand."""
+
+    def __init__(self) -> None:
+        self.cut: Callable[[Exception], None] | None = None
+        self.refuse: Exception | None = None
+        self.left = 0
+
+    def check(self, entry: Entry) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+
+    def enter(self, entry: Entry, cut: Callable[[Exception], None]) -> int:
+        self.cut = cut
+        return 1
+
+    def leave(self, token: int) -> None:
+        self.left += 1
+
+
+class OpenWire(Wire):
+    """A client that stays until the test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if self.incoming:
+            return self.incoming.pop(0)
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
+class Frame:
+    def __init__(self, wire: Wire | None = None, dialect: Any = None) -> None:
+        self.wire = wire or OpenWire()
+        self.ledger, self.kills = KeptLedger(self.wire), Kills()
+        self.exchange = exchange(wire=self.wire)
+        self.dialect = dialect or OpenAI()
+        self.flight: Flight | None = None
+        parts: Any = (self.ledger, self.kills)
+        self.account = Account("llm_gateway", *parts, Telemetry("llm_gateway"), Clock())
+
+    async def run(self, body: Body) -> dict[str, Any]:
+        async with self.account(self.exchange, self.dialect) as flight:
+            self.flight = flight
+            flight.identify(CALLER)
+            await body(flight, self.exchange)
+        return self.entry
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        [entry] = self.ledger.closed
+        assert self.kills.left == 1
+        return entry
+
+
+async def answer(_: Flight, one: Exchange) -> None:
+    await one.reply(200, [], b"ok")
+
+
+async def test_a_completed_request_is_on_record_before_its_last_byte() -> None:
+    frame = Frame()
+    entry = await frame.run(answer)
+    assert (entry["outcome"], entry["status"], frame.wire.body) == ("completed", 200, b"ok")
+    assert frame.ledger.sent == [1]
+    started = dict(frame.wire.sent[0]["headers"])
+    assert started[b"x-gatestack-chain"] == b"c1"
+    assert started[b"x-gatestack-call"].decode() == entry["id"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "status"),
+    [
+        (BadRequest("no"), "refused", 400),
+        (Forbidden("no"), "refused", 403),
+        (Killed("no"), "killed", 403),
+        (LimitExceeded("no", retry_after=3.2), "refused", 429),
+        (UpstreamTimeout("no"), "failed", 504),
+    ],
+)
+async def test_what_a_stage_raises_is_rendered_and_recorded(
+    error: Exception, outcome: str, status: int
+) -> None:
+    async def stage(_: Flight, __: Exchange) -> None:
+        raise error
+
+    frame = Frame()
+    entry = await frame.run(stage)
+    assert (entry["outcome"], entry["status"], frame.wire.sent[0]["status"]) == (outcome, status, status)
+    assert b'"error"' in frame.wire.body
+    if status == 429:
+        assert dict(frame.wire.sent[0]["headers"])[b"retry-after"] == b"4"
+    if status == 403 and outcome == "refused":
+        assert entry["decision"] == "deny"
+
+
+async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def stage(_: Flight, __: Exchange) -> None:
+        raise ValueError("the secret is 42")
+
+    frame = Frame()
+    entry = await frame.run(stage)
+    assert (entry["outcome"], entry["reason"], frame.wire.sent[0]["status"]) == ("failed", "fault", 500)
+    assert b"42" not in frame.wire.body
+    assert "42" in caplog.text
+
+
+async def test_a_stage_that_answers_nothing_is_a_mistake_of_ours() -> None:
+    async def stage(_: Flight, __: Exchange) -> None:
+        return
+
+    assert (await Frame().run(stage))["status"] == 500
+
+
+async def test_a_failure_after_the_first_byte_ends_the_stream_in_the_callers_dialect() -> None:
+    async def stage(_: Flight, one: Exchange) -> None:
+        await one.start(200, [])
+        await one.write(b"data: 1\n\n")
+        raise UpstreamBroken("the upstream's answer was cut off")
+
+    frame = Frame()
+    entry = await frame.run(stage)
+    assert entry["outcome"] == "broken"
+    assert frame.wire.body.startswith(b"data: 1\n\ndata: {")
+    assert frame.wire.sent[-1]["more_body"] is False
+
+
+async def test_where_the_dialect_has_no_such_event_the_connection_is_cut() -> None:
+    async def stage(_: Flight, one: Exchange) -> None:
+        await one.start(200, [])
+        await one.write(b"half")
+        raise UpstreamBroken("the upstream's answer was cut off")
+
+    frame = Frame(dialect=Plain())
+    with pytest.raises(UpstreamBroken):
+        await frame.run(stage)
+    assert frame.entry["outcome"] == "broken"
+    assert frame.wire.sent[-1]["more_body"] is True
+
+
+async def test_a_client_that_leaves_ends_the_request_and_runs_its_clean_up() -> None:
+    cleaned = asyncio.Event()
+
+    async def clean() -> None:
+        cleaned.set()
+
+    async def stage(flight: Flight, one: Exchange) -> None:
+        flight.on_cut.append(clean)
+        await one.body(10)
+        assert isinstance(frame.wire, OpenWire)
+        frame.wire.gone.set()
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    frame = Frame()
+    entry = await frame.run(stage)
+    assert (entry["outcome"], entry["reason"]) == ("client_gone", "client_gone")
+    assert frame.wire.sent == []
+    assert cleaned.is_set()
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_kill_cuts_what_is_in_flight(started: bool) -> None:
+    cleaned: list[str] = []
+
+    async def clean() -> None:
+        cleaned.append("upstream")
+
+    async def broken_clean() -> None:
+        raise RuntimeError("the upstream is gone too")
+
+    async def stage(flight: Flight, one: Exchange) -> None:
+        flight.on_cut += [broken_clean, clean]
+        if started:
+            await one.start(200, [])
+            await one.write(b"data: 1\n\n")
+        assert frame.kills.cut is not None
+        asyncio.get_running_loop().call_soon(frame.kills.cut, Killed("stopped by the operator"))
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    frame = Frame()
+    entry = await frame.run(stage)
+    assert (entry["outcome"], entry["reason"]) == ("killed", "killed")
+    assert b"stopped by the operator" in frame.wire.body
+    assert frame.wire.sent[0]["status"] == (200 if started else 403)
+    assert cleaned == ["upstream"]
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_kill_that_comes_too_late_changes_nothing() -> None:
+    async def stage(_: Flight, one: Exchange) -> None:
+        await one.reply(200, [], b"ok")
+        assert frame.kills.cut is not None
+        frame.kills.cut(Killed("late"))
+
+    frame = Frame()
+    assert (await frame.run(stage))["outcome"] == "completed"
+
+
+async def test_a_stopping_server_is_told_apart_and_its_cancellation_goes_on() -> None:
+    waiting = asyncio.Event()
+
+    async def stage(_: Flight, __: Exchange) -> None:
+        waiting.set()
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    frame = Frame()
+    task = asyncio.create_task(frame.run(stage))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert frame.entry["outcome"] == "stopped"
+
+
+async def test_a_killed_caller_is_refused_before_anything_else() -> None:
+    frame = Frame()
+    frame.kills.refuse = Killed("no")
+    entry = await frame.run(answer)
+    assert (entry["outcome"], entry["caller"]["chain"]) == ("killed", "c1")
+
+
+@pytest.mark.parametrize(
+    ("inbound", "parent"),
+    [
+        (None, "b" * 16),
+        ("00-" + "a" * 32 + "-" + "c" * 16 + "-01", "c" * 16),
+        ("00-" + "d" * 32 + "-" + "c" * 16 + "-01", "b" * 16),
+    ],
+)
+async def test_a_signed_trace_decides_and_a_header_only_refines_it(inbound: str | None, parent: str) -> None:
+    headers = {"traceparent": inbound} if inbound else {}
+    frame = Frame()
+    frame.exchange = exchange(wire=frame.wire, headers=headers)
+    signed = msgspec.structs.replace(CALLER, trace=Trace(trace_id="a" * 32, span_id="b" * 16, sampled=True))
+    async with frame.account(frame.exchange, frame.dialect) as flight:
+        flight.identify(signed)
+        assert flight._parent is not None
+        assert (flight.trace.trace_id, flight._parent.span_id) == ("a" * 32, parent)
+        await frame.exchange.reply(200, [], b"")

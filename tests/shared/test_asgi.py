@@ -1,0 +1,72 @@
+"""An exchange reads no more than it may, tells what stands twice, and does its book-keeping before the last
+byte.
+"""
+
+import pytest
+
+from shared.asgi import forwardable
+from shared.errors import BadRequest, ClientGone, TooLarge
+from tests.support.exchange import Wire, exchange
+
+
+async def test_a_body_is_read_whole_whatever_its_chunks() -> None:
+    assert await exchange(wire=Wire([b"one", b"", b"two"])).body(100) == b"onetwo"
+
+
+async def test_a_body_over_the_cap_is_refused_announced_or_not() -> None:
+    with pytest.raises(TooLarge, match="50000000 bytes and 10"):
+        await exchange(headers={"content-length": "50000000"}).body(10)
+    with pytest.raises(TooLarge, match="10 bytes"):
+        await exchange(wire=Wire([b"x" * 6, b"x" * 6])).body(10)
+
+
+async def test_what_is_left_of_a_refused_body_can_be_read_away() -> None:
+    wire = Wire([b"x" * 6] * 5)
+    one = exchange(wire=wire, headers={"transfer-encoding": "chunked"})
+    with pytest.raises(TooLarge):
+        await one.body(10)
+    await one.discard()
+    assert wire.incoming == []
+
+
+async def test_a_client_that_leaves_while_sending_is_gone() -> None:
+    wire = Wire()
+    wire.incoming = [{"type": "http.request", "body": b"x", "more_body": True}]
+    with pytest.raises(ClientGone):
+        await exchange(wire=wire).body(10)
+
+
+async def test_a_header_that_stands_twice_is_refused_where_it_decides() -> None:
+    one = exchange()
+    one.headers = [(b"authorization", b"a"), (b"authorization", b"b")]
+    with pytest.raises(BadRequest, match="authorization"):
+        one.header("authorization")
+    assert one.header_or_none("authorization") is None
+
+
+async def test_the_books_are_closed_before_the_last_byte_leaves() -> None:
+    wire = Wire()
+    one = exchange(wire=wire)
+    sent_before: list[int] = []
+
+    async def close() -> None:
+        sent_before.append(len(wire.sent))
+
+    one.before_last = close
+    await one.start(200, [])
+    await one.write(b"a")
+    await one.finish(b"b")
+    assert sent_before == [2]
+    assert wire.body == b"ab"
+    assert one.finished
+
+
+def test_hop_by_hop_headers_and_those_that_connection_names_stay_behind() -> None:
+    headers = [
+        (b"Connection", b"close, X-Secret"),
+        (b"X-Secret", b"1"),
+        (b"TE", b"trailers"),
+        (b"a", b"1"),
+        (b"b", b"2"),
+    ]
+    assert forwardable(headers, frozenset((b"b",))) == [(b"a", b"1")]

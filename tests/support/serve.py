@@ -1,0 +1,198 @@
+"""A service on a free port inside the test's own loop: its real app over real parts, and the edge that it
+trusts.
+
+edge = Edge(tmp_path)
+async with running(SERVICE, {"llm_gateway": {...}, "policy": {...}}, tmp_path, edge=edge) as service:
+    token = edge.token(someone(), audience="llm_gateway")
+    ... service.url, service.parts, await service.rows(1)
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+from starlette.applications import Starlette
+
+from shared import server
+from shared.clock import Clock
+from shared.config import load
+from shared.identity.keys import KeyRecord, new_key
+from shared.identity.principal import Caller, ChainBudget, Principal, Trace
+from shared.identity.signing import Signer
+from shared.identity.token import identity_claims
+from shared.kill import Kill
+from shared.ledger.entry import new_id
+from shared.ledger.row import Row, opened
+from shared.limits.keys import tenant_keys
+from shared.parts import Parts, open_parts
+from shared.redis_client import Redis
+from shared.run import Service
+from shared.snapshots import Snapshots
+from tests.support.wait import eventually
+
+TENANT = "acme"
+_GRACE_SECONDS = 1.0
+
+
+def someone(
+    *actors: str,
+    tenant: str = TENANT,
+    chain: str = "",
+    parent: str = "",
+    hop: int = 0,
+    key: str = "",
+    budget: ChainBudget | None = None,
+    **principal: Any,
+) -> Caller:
+    """A caller as an authenticator returns it; `user:alice` of the team `support` unless told otherwise."""
+    actors = actors or ("user:alice",)
+    return Caller(
+        principal=Principal(sub=actors[0], tenant=tenant, **{"team": "support", **principal}),
+        actors=actors,
+        chain=chain or new_id(),
+        credential="key",
+        parent=parent,
+        hop=hop,
+        key=key,
+        budget=budget or ChainBudget(),
+    )
+
+
+class Edge:
+    """What the edge is to a service behind it: it signs identity tokens, and it publishes keys, kills and
+    policy.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.keys_dir = directory / "edge"
+        self.signer = Signer.load_or_create(self.keys_dir, "api_gateway")
+        self.jwks = self.keys_dir / "jwks.json"
+        self.jwks.write_bytes(self.signer.jwks())
+        self._clock = Clock()
+        self._epoch = 0
+
+    def token(
+        self, caller: Caller, *, audience: str, entry: str = "", trace: Trace | None = None, ttl: int = 60
+    ) -> str:
+        """The identity token (header `Txn-Token`) that the edge would send on for `caller`."""
+        claims = identity_claims(
+            caller,
+            issuer=self.signer.issuer,
+            audience=audience,
+            entry_id=entry or new_id(),
+            trace=trace or Trace(trace_id="1" * 32, span_id="2" * 16),
+            ttl=ttl,
+        )
+        return self.signer.sign(claims, typ="txn+jwt")
+
+    def key(self, **record: Any) -> tuple[str, KeyRecord]:
+        """A new virtual key's secret and its record, which still has to be published."""
+        secret, fields = new_key()
+        wanted = {"sub": "user:alice", "tenant": TENANT, "team": "support"} | record
+        return secret, KeyRecord(**fields, **wanted, created_at=self._clock.now_us())
+
+    async def publish(self, parts: Parts, name: str, payload: Any) -> None:
+        """Publishes a snapshot and waits until the service obeys it."""
+        self._epoch = max(self._epoch + 1, int(self._clock.now() * 1000))
+        epoch = self._epoch
+        publisher = Snapshots(parts.redis, None, self._clock)
+        await publisher.publish(name, msgspec.json.encode(payload), epoch, self.signer)
+        await eventually(lambda: parts.snapshots.epochs().get(name, 0) >= epoch, f"{name} published")
+
+    async def keys(self, parts: Parts, records: Sequence[KeyRecord]) -> None:
+        await self.publish(parts, "keys", records)
+
+    async def kill(self, parts: Parts, **selector: str) -> None:
+        """Stops what `selector` means; without one, lifts every kill."""
+        kills = (
+            [Kill(id=new_id(), selector=selector, reason="a test", by="user:operator")] if selector else []
+        )
+        await self.publish(parts, "kills", kills)
+
+
+class Running(Struct, frozen=True):
+    url: str
+    app: Starlette
+    parts: Parts
+
+    async def rows(self, count: int, tenant: str = TENANT) -> list[Row]:
+        """The tenant's ledger rows, once there are at least `count`, oldest first."""
+
+        async def enough() -> list[Row]:
+            found = await rows(self.parts.redis, tenant)
+            return found if len(found) >= count else []
+
+        return await eventually(enough, f"{count} rows in the ledger")
+
+    async def row(self, tenant: str = TENANT) -> Row:
+        """The one row that there is."""
+        [found] = await self.rows(1, tenant)
+        return found
+
+
+async def rows(redis: Redis, tenant: str = TENANT) -> list[Row]:
+    """The rows that wait in a tenant's ledger stream, without the writers' checkpoints."""
+    stream = await redis.execute("XRANGE", tenant_keys(tenant).ledger, "-", "+")
+    bodies = [dict(zip(fields[::2], fields[1::2], strict=True))[b"row"] for _, fields in stream]
+    return [row for row in map(opened, bodies) if not row.checkpoint]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    service: Service[Any],
+    config: Mapping[str, Any],
+    directory: Path,
+    *,
+    edge: Edge | None = None,
+    redis: str = "embedded",
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Running]:
+    """Serves `service` with `config` (the sections of gatestack.yaml) until the block is left.
+
+    `redis` is another's Valkey or, by default, one of its own. `environ` is what `${NAME}` in the
+    configuration finds. With an `edge` the service trusts it and has its (empty) lists of keys and kills; the
+    edge itself runs without one.
+    """
+    home = directory / service.name
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "gatestack.yaml"
+    path.write_text(yaml.safe_dump(_complete(config, home, redis, edge), sort_keys=False))
+    loaded = load(path, service.name, service.section, service.problems, environ or {})
+    async with open_parts(service.name, loaded, clock) as parts:
+        app = service.build(loaded, parts)
+        async with service.living(loaded, parts, app), serving(app) as url:
+            if edge is not None:
+                await edge.keys(parts, [])
+                await edge.kill(parts)
+            yield Running(url=url, app=app, parts=parts)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serves any ASGI app on a free port, and yields its address."""
+    stop, ready = asyncio.Event(), asyncio.Event()
+    listener: socket.socket = server.bind("127.0.0.1:0")
+    url = server.url_of(listener)
+    task = asyncio.create_task(
+        server.serve(app, listener, stop, grace_seconds=_GRACE_SECONDS, ready=ready.set)
+    )
+    try:
+        await ready.wait()
+        yield url
+    finally:
+        stop.set()
+        await task
+        listener.close()
+
+
+def _complete(config: Mapping[str, Any], home: Path, redis: str, edge: Edge | None) -> dict[str, Any]:
+    state = {"dir": str(home / "state"), "redis": redis}
+    trust = {"api_gateway": str(edge.jwks)} if edge is not None else {}
+    return {"state": state, "identity": {"keys_dir": str(home / "keys"), "trust": trust}} | dict(config)

@@ -1,0 +1,193 @@
+"""The whole stack as its users run it: `gatestack up` in processes of its own, on free ports, with scripted or real upstreams."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from shared.config.load import SERVICES
+from shared.http_client import HttpClient
+from tests.support.wait import eventually
+
+START_SECONDS = 25.0
+OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}
+OPERATOR_ROLE = {"member": "user:operator", "role": "role:operator", "dom": "system"}
+
+
+class Answer(Struct, frozen=True):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Stack:
+    """A running stack. `url` is the edge's; `admin` speaks to its admin API as the operator."""
+
+    def __init__(self, directory: Path, ports: dict[str, int], process: asyncio.subprocess.Process) -> None:
+        self.directory = directory
+        self.ports = ports
+        self.process = process
+        self.url = self.url_of("api_gateway")
+        self.http = HttpClient()
+        self.lines: list[str] = []
+
+    def url_of(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "gatestack.yaml"
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str = "",
+        body: object = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """One request to the edge (or to a whole address), read to its end."""
+        payload = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        sent = {"content-type": "application/json", **(headers or {})}
+        if key:
+            sent["authorization"] = f"Bearer {key}"
+        url = path if "://" in path else self.url + path
+        async with await self.http.send(method, url, headers=list(sent.items()), body=payload) as reply:
+            found = {name.decode(): value.decode() for name, value in reply.headers}
+            return Answer(reply.status, found, await reply.read(2**26))
+
+    async def admin(self, method: str, path: str, body: object = None) -> Answer:
+        key = (self.directory / "state" / "operator.key").read_text().strip()
+        return await self.send(method, f"/admin/api{path}", key=key, body=body)
+
+    async def key(self, sub: str = "user:alice", tenant: str = "acme", **more: Any) -> str:
+        """A fresh key's secret."""
+        made = await self.admin("POST", "/keys", {"sub": sub, "tenant": tenant, **more})
+        assert made.status == 201, made.body
+        return str(made.json["secret"])
+
+    async def entries(self, chain: str, count: int = 1) -> list[dict[str, Any]]:
+        """A chain's rows, once at least `count` of them have reached SQL."""
+
+        async def enough() -> list[dict[str, Any]]:
+            found = await self.admin("GET", f"/chains/{chain}")
+            rows: list[dict[str, Any]] = found.json["entries"] if found.status == 200 else []
+            return rows if len(rows) >= count else []
+
+        return await eventually(enough, f"{count} rows of chain {chain}")
+
+    def pid_of(self, service: str) -> int:
+        """The process id of one service, found by the port it listens on being its own and its command line."""
+        wanted = ["-m", service, "--config", str(self.config)]
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and (entry / "cmdline").read_text().split("\0")[1:5] == wanted:
+                    return int(entry.name)
+        raise AssertionError(f"{service} does not run")
+
+    async def ready(self, *services: str) -> None:
+        """Waits until these services (all by default) say that they are ready."""
+        for service in services or SERVICES:
+            await eventually(lambda service=service: self._is_ready(service), f"{service} ready")  # type: ignore[misc]
+
+    async def _is_ready(self, service: str) -> bool:
+        with contextlib.suppress(Exception):
+            return (await self.send("GET", f"{self.url_of(service)}/readyz")).status == 200
+        return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has right now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def configuration(directory: Path, ports: dict[str, int], sections: dict[str, Any]) -> dict[str, Any]:
+    """`sections` over what every stack of a test has: free ports, state of its own, an operator."""
+    urls = {service: f"http://127.0.0.1:{port}" for service, port in ports.items()}
+    policy = sections.get("policy", {})
+    whole: dict[str, Any] = {
+        "state": {"dir": str(directory / "state")},
+        "identity": {
+            "keys_dir": str(directory / "keys"),
+            "trust": {
+                name: f"{urls[name]}/.well-known/jwks.json" for name in ("api_gateway", "agent_gateway")
+            },
+        },
+        "kill": {"max_age_seconds": 10},
+        **{name: section for name, section in sections.items() if name not in SERVICES},
+        "policy": {
+            **policy,
+            "rules": [OPERATOR_RULE, *policy.get("rules", [])],
+            "roles": [OPERATOR_ROLE, *policy.get("roles", [])],
+        },
+    }
+    for service in SERVICES:
+        whole[service] = {"bind": f"127.0.0.1:{ports[service]}", **sections.get(service, {})}
+    gateways = {name: [urls[name]] for name in SERVICES if name != "api_gateway"}
+    whole["api_gateway"] = {"gateways": gateways, **whole["api_gateway"]}
+    whole["agent_gateway"] = {"public_url": urls["api_gateway"], **whole["agent_gateway"]}
+    return whole
+
+
+@contextlib.asynccontextmanager
+async def running_stack(directory: Path, **sections: Any) -> AsyncIterator[Stack]:
+    """`gatestack up` with `sections` over the test configuration; ended, and checked to have left nothing, afterwards."""
+    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "gatestack.yaml"
+    path.write_text(yaml.safe_dump(configuration(directory, ports, sections)))
+    log = (directory / "log").open("ab")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api_gateway.cli", "up", "--config", str(path)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+    )
+    stack = Stack(directory, ports, process)
+    reading = asyncio.create_task(_read(process, stack.lines))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while not any("ready. The edge" in line for line in stack.lines):
+                if process.returncode is not None or reading.done():
+                    raise AssertionError("\n".join(stack.lines) + (directory / "log").read_text()[-4000:])
+                await asyncio.sleep(0.02)
+        await stack.ready()
+        yield stack
+    finally:
+        await stack.http.close()
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), 25)
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        await reading
+        log.close()
+
+
+async def _read(process: asyncio.subprocess.Process, lines: list[str]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        lines.append(line.decode(errors="replace").rstrip())

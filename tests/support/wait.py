@@ -1,0 +1,30 @@
+"""Waiting for a condition instead of for time, and never longer than five seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar, overload
+
+SECONDS = 5.0
+Value = TypeVar("Value")
+
+
+@overload
+async def eventually(check: Callable[[], Awaitable[Value]], what: str = "") -> Value: ...
+@overload
+async def eventually(check: Callable[[], Value], what: str = "") -> Value: ...
+async def eventually(check: Callable[[], Value | Awaitable[Value]], what: str = "") -> Value:
+    """The first true value of `check`. Fails the test when there is none in time."""
+    last: Value | None = None
+    try:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                found = check()
+                last = await found if isawaitable(found) else found
+                if last:
+                    return last
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(
+            f"it did not come true in {SECONDS} s: {what or check}; last: {last!r}"
+        ) from None
