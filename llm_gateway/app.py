@@ -62,9 +62,12 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     calls = [
         Route(spoken.path, endpoint=pipeline) for spoken, pipeline in zip(FORMATS, pipelines, strict=True)
     ]
-    app = Starlette(routes=[*public_routes(parts), *calls, Route("/{path:path}", endpoint=listing)])
+    # Calls first: routes are tried in order.
+    app = Starlette(routes=[*calls, *public_routes(parts), Route("/{path:path}", endpoint=listing)])
     # A redirect would answer an unknown caller before it is asked who it is.
     app.router.redirect_slashes = False
+    # The account renders every failure: Starlette's own layers would only wrap each message twice more.
+    app.middleware_stack = app.router
     return app
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from llm_gateway.prices import Price
 from shared.config import Secret
@@ -34,7 +34,7 @@ class ProviderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     kind: Literal["openai_compatible"] = "openai_compatible"
     base_url: str
-    key: Secret = Secret("")
+    key: Secret = field(default_factory=lambda: Secret(""))
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
     headers: dict[str, Secret] = {}

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shared.clock import Clock
 from shared.errors import GatestackError, Killed, Unavailable
 from shared.kill_selector import DIMENSIONS, Selector
 from shared.ledger.entry import Entry
+from shared.policy.glob import covers
 
 __all__ = ["DIMENSIONS", "Kill", "KillSwitch"]
 
@@ -47,30 +48,45 @@ class _Order(Struct, frozen=True):
         return Killed("this call was stopped by an operator" + (f": {reason}" if reason else ""))
 
 
+class _Filed(Struct, frozen=True):
+    """The orders that are looked for under one dimension."""
+
+    literals: dict[str, list[_Order]] = field(default_factory=dict)
+    globs: list[tuple[str, _Order]] = field(default_factory=list)
+
+    def first(self, value: str, entry: Entry) -> _Order | None:
+        for order in self.literals.get(value, ()):
+            if order.selector.matches(entry):
+                return order
+        for pattern, order in self.globs:
+            if covers(pattern, value) and order.selector.matches(entry):
+                return order
+        return None
+
+
 class _Orders:
-    """All kills in force. Literal selectors are found by their first value, however many there are."""
+    """All kills in force. Those that name somebody are found at once, however many there are."""
 
     def __init__(self, kills: Sequence[Kill]) -> None:
-        self._filed: dict[str, dict[str, list[_Order]]] = {}
-        self._loose: list[_Order] = []
+        self._filed: dict[str, _Filed] = {}
         for kill in kills:
             order = _Order(kill, Selector.of(kill.selector))
-            if order.selector.literal is None:
-                self._loose.append(order)
+            dimension, pattern = order.selector.leading
+            filed = self._filed.setdefault(dimension, _Filed())
+            if "*" in pattern:
+                filed.globs.append((pattern, order))
             else:
-                dimension, value = order.selector.literal
-                self._filed.setdefault(dimension, {}).setdefault(value, []).append(order)
+                filed.literals.setdefault(pattern, []).append(order)
 
     def __bool__(self) -> bool:
-        return bool(self._filed or self._loose)
+        return bool(self._filed)
 
     def first(self, entry: Entry) -> _Order | None:
-        for dimension, by_value in self._filed.items():
+        for dimension, filed in self._filed.items():
             for value in DIMENSIONS[dimension](entry):
-                for order in by_value.get(value, ()):
-                    if order.selector.matches(entry):
-                        return order
-        return next((order for order in self._loose if order.selector.matches(entry)), None)
+                if value and (order := filed.first(value, entry)) is not None:
+                    return order
+        return None
 
 
 class KillSwitch:

@@ -84,10 +84,10 @@ _PREFIXES = {"user": "user:", "agent": "agent:"}
 
 
 class Selector(Struct, frozen=True):
-    """`literal` is a dimension and value to be found by; None where all are globs."""
+    """`leading` is the pattern to be found by: one without a `*` where there is one."""
 
     patterns: tuple[tuple[str, str], ...]
-    literal: tuple[str, str] | None
+    leading: tuple[str, str]
 
     @classmethod
     def of(cls, selector: Mapping[str, str]) -> "Selector":
@@ -95,8 +95,7 @@ class Selector(Struct, frozen=True):
         if problem := _problem(selector):
             raise ValueError(problem)
         patterns = tuple((name, _bare(name, value)) for name, value in selector.items())
-        literal = next((pattern for pattern in patterns if "*" not in pattern[1]), None)
-        return cls(patterns, literal)
+        return cls(patterns, min(patterns, key=lambda pattern: "*" in pattern[1]))
 
     def matches(self, entry: Entry) -> bool:
         """Whether each dimension has a value that its pattern covers. What is not there is never covered."""

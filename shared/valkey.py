@@ -21,7 +21,7 @@ Fsync = Literal["everysec", "always"]
 
 # What fits into sockaddr_un on every system that the wheel is built for.
 _LONGEST_SOCKET_PATH = 100
-_START_SECONDS, _LOAD_SECONDS, _STOP_SECONDS = 10.0, 300.0, 10.0
+_START_SECONDS, _LOAD_SECONDS, _STOP_SECONDS = 25.0, 300.0, 10.0
 _WATCH_SECONDS = 0.1
 _WATCHES_PER_SYNC = 10
 

@@ -16,8 +16,8 @@ from shared.limits.limiter import Lease
 class StreamReader(Protocol):
     """Watches one streamed reply go by. `usage` is the provider's own count, None until it came.
 
-    After what `feed` and `end` return has gone out, the stream is over where `done` or `fault` is set: by its proper
-    end, or by an error of the provider's or something that is no event of the format.
+    After what `feed` and `end` return has gone out, the stream is over where `done` or `fault` is set: by its
+    proper end, or by an error of the provider's or something that is no event of the format.
     """
 
     usage: Usage | None

@@ -55,14 +55,14 @@ class HttpUpstream:
     async def call(self, call: Call) -> AsyncGenerator[Envelope, None]:
         welcome = await self.welcome()
         request_id = next(self._ids)
-        asked = 0
+        asked, answered = 0, False
         try:
             async with (
                 await self._send(call, welcome, request_id) as reply,
                 aclosing(messages(reply, self.name, self._cap)) as heard,
             ):
                 async for message in heard:
-                    if is_answer(message, request_id, self.name):
+                    if answered := is_answer(message, request_id, self.name):
                         yield message
                         return
                     if message.has_id:
@@ -74,7 +74,7 @@ class HttpUpstream:
                         yield message
         except (asyncio.CancelledError, GeneratorExit):
             # In the session era a connection that closes says nothing: the server has to be told.
-            if not welcome.stateless:
+            if not answered and not welcome.stateless:
                 self._chores.add(self._cancel(call.owner, request_id))
             raise
         raise UpstreamBroken(f"the MCP server {self.name!r} ended its answer before it was complete")

@@ -83,12 +83,14 @@ class StdioUpstream:
         process, welcome = await self._running()
         request_id = next(self._ids)
         params = written(call, welcome, request_id)
+        answered = False
         try:
             async with aclosing(self._exchange(process, request_id, call.method, params)) as heard:
                 async for message in heard:
+                    answered = not message.method
                     yield message
         except (asyncio.CancelledError, GeneratorExit):
-            if process.ended is None:
+            if not answered and process.ended is None:
                 self._chores.add(process.child.write(greeting.cancellation(request_id)))
             raise
 

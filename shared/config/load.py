@@ -53,7 +53,10 @@ def load(
     """
     environ = os.environ if environ is None else environ
     builder = Builder()
-    data = _fill(_parse(path), environ, builder.problems, "", path.parent)
+    # What only another service reads may name variables and files that only it has.
+    whole = _parse(path)
+    read = {name: value for name, value in whole.items() if name == service or name not in SERVICES}
+    data = _fill(read, environ, builder.problems, "", path.parent)
     for name in data:
         if name not in SERVICES and name not in Shared.__struct_fields__:
             known = ", ".join((*Shared.__struct_fields__, *SERVICES))

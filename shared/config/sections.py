@@ -38,9 +38,9 @@ class StateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     dir: str = ".gatestack"
     redis: str = "embedded"
-    redis_password: Secret = Secret("")
+    redis_password: Secret = field(default_factory=lambda: Secret(""))
     sql: str = "embedded"
-    sql_password: Secret = Secret("")
+    sql_password: Secret = field(default_factory=lambda: Secret(""))
     fsync: Literal["everysec", "always"] = "everysec"
 
 
@@ -75,7 +75,7 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class Shared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identity: IdentitySection = IdentitySection()
-    state: StateSection = StateSection()
+    state: StateSection = field(default_factory=StateSection)
     policy: PolicyRules = PolicyRules()
     chain: ChainSection = ChainSection()
     kill: KillSection = KillSection()

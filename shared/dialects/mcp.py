@@ -99,7 +99,9 @@ class Mcp:
     def _status(self, error: GatestackError) -> int:
         if isinstance(error, UpstreamFault):
             return 200
-        return status_of(_code(error), stateless=self._stateless, otherwise=error.status)
+        if error.code is None:
+            return error.status
+        return status_of(error.code, stateless=self._stateless, otherwise=error.status)
 
     def _body(self, error: GatestackError, call: str) -> bytes:
         data: Any = error.data

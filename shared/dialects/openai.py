@@ -33,6 +33,10 @@ _TYPES = {
     Reason.UNAVAILABLE: ("server_error", "unavailable"),
 }
 _OURS = ("server_error", "internal_error")
+_RATE = {
+    unit: tuple(f"x-ratelimit-{what}-{unit}".encode() for what in ("limit", "remaining", "reset"))
+    for unit in ("requests", "tokens")
+}
 # A provider that is busy says so with these, and clients know how to wait for them.
 _BUSY = {429: 429, 503: 503, 529: 503}
 
@@ -88,13 +92,11 @@ def rate_headers(lease: Lease) -> list[Header]:
 
 
 def _rate(unit: str, amount: int, left: int, reset: float | None) -> list[Header]:
-    found = [
-        (f"x-ratelimit-limit-{unit}".encode(), str(amount).encode()),
-        (f"x-ratelimit-remaining-{unit}".encode(), str(left).encode()),
-    ]
-    return (
-        found if reset is None else [*found, (f"x-ratelimit-reset-{unit}".encode(), duration(reset).encode())]
-    )
+    limit, remaining, starts_anew = _RATE[unit]
+    found = [(limit, str(amount).encode()), (remaining, str(left).encode())]
+    if reset is not None:
+        found.append((starts_anew, duration(reset).encode()))
+    return found
 
 
 def _limited(error: GatestackError) -> list[Header]:

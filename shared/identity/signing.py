@@ -101,8 +101,10 @@ class Signer:
     def rotate(self) -> str:
         """Adds a key, which signs after the overlap, and removes those that signed nothing still valid."""
         now = int(self._clock.now())
-        key = SigningKey.of(generate_private_key(SECP256R1()), now)
-        keys = tuple(sorted((*self._keys, key), key=_age))
+        # Never as old as another key: which of two signs must not be left to chance.
+        created = max(now, self._keys[-1].created + 1) if self._keys else now
+        key = SigningKey.of(generate_private_key(SECP256R1()), created)
+        keys = (*self._keys, key)
         retired = {old.kid for old, new in pairwise(keys) if new.created + RETIRE_SECONDS <= now}
         if self._directory is not None:
             _store(self._directory / _name(self.issuer, key), key)

@@ -31,7 +31,8 @@ async def verify(store: Store, *, jwks: Sequence[bytes] = (), anchors: Sequence[
     checkpoints that somebody has kept elsewhere."""
     own_keys = [] if jwks else [key.jwk for key in await store.signing_keys()]
     notary = Notary(jwks, own_keys)
-    kept_elsewhere = [mark for token in anchors if isinstance(mark := notary.mark(token), Mark)]
+    claims = [notary.mark(token) for token in anchors]
+    kept_elsewhere = [mark for mark in claims if isinstance(mark, Mark)]
     chains = []
     for writer in sorted({*await store.writers(), *(mark.writer for mark in kept_elsewhere)}):
         marks = [mark for mark in kept_elsewhere if mark.writer == writer]
@@ -41,6 +42,8 @@ async def verify(store: Store, *, jwks: Sequence[bytes] = (), anchors: Sequence[
             chain = await _walked(store, writer, notary, marks)
         chains.append(chain)
     findings = [finding for chain in chains if (finding := chain.finding)]
+    refused = [f"a checkpoint that was kept elsewhere: {claim}" for claim in claims if isinstance(claim, str)]
+    findings += [Finding("", 0, "", Kind.CHECKPOINT, problem) for problem in refused]
     if gap := await store.rollup_gap():
         problem = f"the sums that spend is answered from are not those of the rows: {gap}"
         findings.append(Finding("", 0, "", Kind.ROLLUP, problem))

@@ -4,7 +4,7 @@ A checkpoint carries the public key it is signed with. That is no proof, but let
 it first sees it, so that later nobody can sign in that writer's place without replacing a key on record.
 """
 
-from collections import ChainMap
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +55,7 @@ def key_of(token: str) -> PublicKey | None:
         unverified = jws.read(token)
         claims = msgspec.convert(unverified.claims, _Claims)
         kid, jwk = unverified.header.kid, msgspec.json.encode(claims.jwk)
-        if not unverified.signed_by(jwks.read(_key_set([jwk]))[kid]):
+        if not unverified.signed_by(jwks.read(_key_set(jwk))[kid]):
             return None
     except (Unauthenticated, ValueError, KeyError):
         return None
@@ -63,11 +63,16 @@ def key_of(token: str) -> PublicKey | None:
 
 
 class Notary:
-    """Checks checkpoints against public keys: JWK Sets, or single JWKs as the store keeps them."""
+    """Checks checkpoints against public keys: JWK Sets, and single JWKs as the store keeps them. Raises
+    ValueError on a set without a key that can be used; a single one is passed over then."""
 
     def __init__(self, key_sets: Sequence[bytes] = (), keys: Sequence[bytes] = ()) -> None:
-        documents = [*key_sets, *([_key_set(keys)] if keys else [])]
-        self._keys: jwks.KeySet = ChainMap(*(jwks.read(document) for document in documents))
+        self._keys: dict[str, Any] = {}
+        for document in key_sets:
+            self._keys |= jwks.read(document)
+        for key in keys:
+            with contextlib.suppress(ValueError):
+                self._keys |= jwks.read(_key_set(key))
         self._known: dict[str, Mark | str] = {}
 
     def mark(self, token: str) -> Mark | str:
@@ -96,5 +101,5 @@ def _own_key(signer: Signer) -> dict[str, Any]:
     return next(member for member in members if member["kid"] == signer.kid)
 
 
-def _key_set(keys: Sequence[bytes]) -> bytes:
-    return b'{"keys":[' + b",".join(keys) + b"]}"
+def _key_set(jwk: bytes) -> bytes:
+    return b'{"keys":[' + jwk + b"]}"

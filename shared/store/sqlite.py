@@ -69,11 +69,12 @@ class SqliteStore(Relational):
         # A page that many batches touch goes from the log to the file once: it halves the writing.
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA cache_size = -16384")
-        with _Transaction(connection):
-            connection.execute(VERSION_TABLE)
-            (version,) = connection.execute(VERSION_READ).fetchone()
-            for statement in pending(version or 0, SQLITE):
-                connection.execute(statement)
+        # Looked at first without a lock: a reader that opens the file must not wait for a writer.
+        if pending(_version(connection), SQLITE):
+            with _Transaction(connection):
+                connection.execute(VERSION_TABLE)
+                for statement in pending(_version(connection), SQLITE):
+                    connection.execute(statement)
         return connection
 
 
@@ -130,6 +131,13 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         else:
             return
     raise refused
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchall():
+        return 0
+    version: int | None = connection.execute(VERSION_READ).fetchone()[0]
+    return version or 0
 
 
 def _execute(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Record]:

@@ -148,7 +148,10 @@ def _result(value: float, unit: str, ratio: float, against: str) -> dict[str, An
 
 
 def _lines(results: dict[str, Any]) -> Sequence[str]:
-    return [f"{name:28} {r['value']:>12} {r['unit']:6} {r['ratio']} against {r['against']}" for name, r in results.items()]
+    return [
+        f"{name:28} {r['value']:>12} {r['unit']:6} {r['ratio']} against {r['against']}"
+        for name, r in results.items()
+    ]
 
 
 if __name__ == "__main__":

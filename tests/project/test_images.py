@@ -18,6 +18,8 @@ from tests.project.dockerfile import lay_out
 from tests.project.test_lock import pins
 from tests.project.tree import ROOT, SERVICES
 
+# A cold start compiles and imports a service and all its libraries; on a busy machine that takes its time.
+PATIENCE = 25
 ALONE = """
 state: { dir: state }
 identity: { keys_dir: keys }
@@ -58,7 +60,7 @@ async def start(image: Path, service: str, *arguments: str, **environment: str) 
 
 async def run(image: Path, service: str, *arguments: str, **environment: str) -> tuple[int | None, str, str]:
     process = await start(image, service, *arguments, **environment)
-    out, err = await asyncio.wait_for(process.communicate(), 15)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -85,6 +87,7 @@ async def test_it_accepts_the_configuration_and_environment_that_compose_gives_i
     assert (code, out, err) == (0, "", "")
 
 
+@pytest.mark.timeout(90)
 async def test_it_starts_answers_and_stops(image: Path, service: str) -> None:
     (image / "gatestack.yaml").write_text(ALONE)
     process = await start(
@@ -92,14 +95,14 @@ async def test_it_starts_answers_and_stops(image: Path, service: str) -> None:
     )
     assert process.stdout is not None
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 15)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
         listening = re.fullmatch(rf"{service} listens on (http://\S+)\n", line)
         assert listening, line or (await process.communicate())[1].decode()
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=10) as client:
             assert (await client.get(f"{listening[1]}/healthz")).status_code == 200
             assert (await client.get(f"{listening[1]}/.well-known/jwks.json")).json()["keys"]
         process.send_signal(signal.SIGTERM)
-        _, err = await asyncio.wait_for(process.communicate(), 15)
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0, err.decode()
     finally:
         if process.returncode is None:

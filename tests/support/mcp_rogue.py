@@ -7,6 +7,9 @@ from typing import Any
 
 VERSION = "2026-07-28"
 Messages = dict[str, Any]
+SCHEMAS = {
+    "mirrored": {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+}
 
 
 class Rogue:
@@ -68,7 +71,8 @@ class Rogue:
         elif method == "tools/list":
             self.lists += 1
             names = [name.removeprefix("tool_") for name in dir(self) if name.startswith("tool_")]
-            result = {"tools": [*({"name": name, "inputSchema": {"type": "object"}} for name in names), *self.extra_tools]}
+            tools = [{"name": name, "inputSchema": SCHEMAS.get(name, {"type": "object"})} for name in names]
+            result = {"tools": tools + self.extra_tools}
         else:
             error = {"code": -32601, "message": "Method not found"}
             await document(send, {"jsonrpc": "2.0", "id": message["id"], "error": error})
@@ -77,6 +81,8 @@ class Rogue:
 
     async def tool_fine(self, message: Messages, receive: Any, send: Any) -> None:
         await document(send, answer(message, "fine"))
+
+    tool_mirrored = tool_fine
 
     async def tool_garbage(self, message: Messages, receive: Any, send: Any) -> None:
         await plain(send, 200, b'{"jsonrpc": "2.0", "id": 1, "resu', "application/json")

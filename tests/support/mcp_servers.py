@@ -1,4 +1,5 @@
-"""MCP servers built with the official SDK, with tools of every kind: over HTTP inside a test, over stdio as a program.
+"""MCP servers built with the official SDK, with tools of every kind: over HTTP inside a test, over stdio as
+a program.
 
 `python mcp_servers.py <name>` speaks MCP on its standard streams.
 """

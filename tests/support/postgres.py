@@ -139,5 +139,6 @@ def _account() -> pwd.struct_passwd:
 
 
 def _end_with_parent() -> None:
-    """Linux: SIGQUIT to the server when the test process dies, however it dies."""
+    """Linux: SIGQUIT to the server when the thread that started it ends, so that no death of the test process
+    leaves it behind. Start it from the main thread."""
     ctypes.CDLL(None).prctl(1, signal.SIGQUIT)

@@ -1,4 +1,6 @@
-"""The whole stack as its users run it: `gatestack up` in processes of its own, on free ports, with scripted or real upstreams."""
+"""The whole stack as its users run it: `gatestack up` in processes of its own, on free ports, with scripted
+or real upstreams.
+"""
 
 import asyncio
 import contextlib
@@ -81,17 +83,21 @@ class Stack:
         return str(made.json["secret"])
 
     async def entries(self, chain: str, count: int = 1) -> list[dict[str, Any]]:
-        """A chain's rows, once at least `count` of them have reached SQL."""
+        """A chain's rows once they are in SQL. Its root closes last and rows keep their order, so with the root there they
+        all are.
+        """
 
         async def enough() -> list[dict[str, Any]]:
             found = await self.admin("GET", f"/chains/{chain}")
             rows: list[dict[str, Any]] = found.json["entries"] if found.status == 200 else []
-            return rows if len(rows) >= count else []
+            return rows if any(not row["parent"] for row in rows) and len(rows) >= count else []
 
         return await eventually(enough, f"{count} rows of chain {chain}")
 
     def pid_of(self, service: str) -> int:
-        """The process id of one service, found by the port it listens on being its own and its command line."""
+        """The process id of one service, found by the port it listens on being its own and its command
+        line.
+        """
         wanted = ["-m", service, "--config", str(self.config)]
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
@@ -152,7 +158,9 @@ def configuration(directory: Path, ports: dict[str, int], sections: dict[str, An
 
 @contextlib.asynccontextmanager
 async def running_stack(directory: Path, **sections: Any) -> AsyncIterator[Stack]:
-    """`gatestack up` with `sections` over the test configuration; ended, and checked to have left nothing, afterwards."""
+    """`gatestack up` with `sections` over the test configuration; ended, and checked to have left nothing,
+    afterwards.
+    """
     ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "gatestack.yaml"

@@ -52,7 +52,7 @@ def test_a_good_file_becomes_frozen_sections(tmp_path: Path) -> None:
           servers:
             one: {type: http, url: "http://x", token: "${TOKEN}"}
             two: {type: stdio, command: run, args: [a, b]}
-        mcp_gateway: {anything: of no concern here}
+        mcp_gateway: {anything: "${OF_NO_CONCERN_HERE}", more: "${file:nowhere}"}
         """,
         WORD="x",
         SIZE="7",

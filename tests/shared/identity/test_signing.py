@@ -77,6 +77,7 @@ def test_a_key_that_everybody_can_read_is_not_used(tmp_path: Path) -> None:
         ),
         ("edge.then.x.pem", b"nonsense", "is not named|not an unencrypted"),
     ],
+    ids=["nonsense", "empty", "other curve", "bad name"],
 )
 def test_a_file_that_is_no_key_stops_the_start_and_is_named(
     tmp_path: Path, name: str, content: bytes, why: str
@@ -141,6 +142,7 @@ def test_an_old_key_stays_published_until_all_it_signed_has_expired(tmp_path: Pa
     clock = FakeClock()
     signer = Signer.load_or_create(tmp_path, "edge", clock=clock)
     old = signer.kid
+    clock.advance(1)
     second = signer.rotate()
     clock.advance(RETIRE_SECONDS - 1)
     third = signer.rotate()

@@ -1,4 +1,4 @@
-"""The attacks on tokens that must fail, and the good tokens that must go on working through rotation and outages."""
+"""The attacks on tokens that must fail, and good tokens that must work through rotation and outages."""
 
 import base64
 import json

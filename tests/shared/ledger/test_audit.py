@@ -249,6 +249,17 @@ async def test_keys_from_elsewhere_show_that_the_keys_in_the_store_were_replaced
     assert [(f.writer, f.kind) for f in found] == [(WRITER, Kind.CHECKPOINT)]
 
 
+async def test_a_checkpoint_kept_elsewhere_that_no_known_key_has_signed_is_a_finding(ledger: Ledger) -> None:
+    anchor = sign(Signer("llm_gateway"), Mark(WRITER, 3, "ab"), at=5)
+    (finding,) = (await ledger.verify(anchors=[anchor])).findings
+    assert (finding.writer, finding.kind) == ("", Kind.CHECKPOINT)
+
+
+async def test_a_key_in_the_store_that_is_no_key_is_passed_over(ledger: Ledger) -> None:
+    ledger.sql("INSERT INTO signing_keys VALUES ('k', 'llm_gateway', ?, 5)", b'{"kty":')
+    assert (await ledger.verify()).findings == []
+
+
 async def test_changed_totals_are_found_although_every_row_is_true(ledger: Ledger) -> None:
     ledger.sql("UPDATE spend SET cost_micros = 0")
     (finding,) = (await ledger.verify()).findings

@@ -220,7 +220,7 @@ async def test_while_sql_is_gone_rows_wait_and_then_arrive(
         assert bench.drain.trouble
         assert await bench.waiting() == 10
     finally:
-        await asyncio.to_thread(postgres.start)
+        postgres.start()
     await eventually(lambda: not bench.drain.trouble and not bench.drain.lag, "the drain goes on")
     assert sorted(await bench.kept()) == sorted(before + during)
     running.cancel()

@@ -9,6 +9,7 @@ from shared.limits.lease import Lease
 from shared.limits.limiter import Limiter
 from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule, Per, Unit, Window
+from shared.redis_client import Redis
 
 FACTS = {
     "key": "k1",
@@ -54,3 +55,9 @@ async def settle(
     """Each lease has a row of its own; without one, the row is what tells settles apart."""
     row = row + (lease.id.encode() if lease else b"")
     await limiter.settle(lease, used, tenant=tenant, row=row, hash=hashlib.sha256(row).digest())
+
+
+async def counter(redis: Redis, name: str) -> int:
+    """What the only window of a limit's counters holds."""
+    [key] = await redis.execute("KEYS", f"gs:{{acme}}:l:{name}:*")
+    return int(await redis.execute("GET", key))

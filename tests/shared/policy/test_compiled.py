@@ -24,7 +24,9 @@ def test_every_decision_equals_the_one_of_stock_casbin(
     policy, forgetful = Policy.compile(policy_rules, 1), Policy.compile(policy_rules, 1, memo=0)
     enforcer = stock(policy_rules)
     expected = [enforcer.enforce(*request) for request in asked]
-    approval = [yes and enforcer.enforce(_APPROVAL, *request) for yes, request in zip(expected, asked, strict=True)]
+    approval = [
+        yes and enforcer.enforce(_APPROVAL, *request) for yes, request in zip(expected, asked, strict=True)
+    ]
     # Twice, so that the second answers come from the memo that all these requests share.
     for _ in range(2):
         decisions = [policy.decide(*request) for request in asked]
@@ -44,7 +46,13 @@ def test_a_chain_is_allowed_when_stock_casbin_allows_each_of_its_principals(
     contexts = [
         {
             **{"sub": sub, "hop": hop, "actor": caller.actor, "actors": caller.actors, "depth": caller.depth},
-            **{"tenant": who.tenant, "team": who.team, "project": who.project, "tier": who.tier, "key": caller.key},
+            **{
+                "tenant": who.tenant,
+                "team": who.team,
+                "project": who.project,
+                "tier": who.tier,
+                "key": caller.key,
+            },
             **{"args": args, "taint": frozenset[str]()},
             **({"tool": obj.removeprefix("tool:")} if obj.startswith("tool:") else {}),
             **({"model": obj.removeprefix("model:")} if obj.startswith("model:") else {}),

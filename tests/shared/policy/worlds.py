@@ -27,7 +27,18 @@ CONDITIONS = (
 )
 # What a caller might call itself or ask for in the hope of passing as something else.
 HOSTILE_SUBJECTS = ("role:0", "team:t", "catalog:a", "*", "user:*", "", "agent:p ", "ùser:a", "USER:A")
-HOSTILE_OBJECTS = ("*", "catalog:a", "model:*", "tool:git/*", "role:0", "", "tool:git", "model:", "tool:git/log ", "模:x")
+HOSTILE_OBJECTS = (
+    "*",
+    "catalog:a",
+    "model:*",
+    "tool:git/*",
+    "role:0",
+    "",
+    "tool:git",
+    "model:",
+    "tool:git/log ",
+    "模:x",
+)
 
 # Repeated entries are drawn more often: most rules and requests are to be about the same principal and tenant.
 _dom = st.sampled_from(("acme", "acme", "acme", "*", "globex"))
@@ -58,7 +69,9 @@ rules = st.builds(
     groups=st.lists(_groups, max_size=6),
     approvals=st.lists(st.builds(Approval, **_fields), max_size=3),
 )
-arguments = st.fixed_dictionaries({}, optional={"amount": st.sampled_from((1, 500, 501, "500", None, True, [1]))})
+arguments = st.fixed_dictionaries(
+    {}, optional={"amount": st.sampled_from((1, 500, 501, "500", None, True, [1]))}
+)
 contexts = st.fixed_dictionaries(
     {"tier": st.sampled_from(("gold", "free")), "hop": st.sampled_from((0, 0, 0, 1))},
     optional={

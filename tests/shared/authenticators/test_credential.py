@@ -1,0 +1,37 @@
+"""Reading credentials out of headers."""
+
+import pytest
+
+from shared.authenticators.credential import KEY_PLACES, only, presented
+from tests.support.exchange import exchange
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({}, set()),
+        ({"authorization": "Bearer x"}, {"x"}),
+        ({"authorization": "bearer x "}, {"x"}),
+        ({"authorization": "Bearer"}, {"Bearer"}),
+        ({"authorization": "Basic x"}, {"Basic x"}),
+        ({"x-api-key": " x "}, {"x"}),
+        ({"x-api-key": "Bearer x"}, {"Bearer x"}),
+        ({"x-api-key": ""}, set()),
+        ({"authorization": "Bearer x", "api-key": "x"}, {"x"}),
+        ({"authorization": "Bearer x", "x-goog-api-key": "y"}, {"x", "y"}),
+        ({"cookie": "session=1", "txn-token": "t"}, set()),
+    ],
+    ids=str,
+)
+def test_credentials_are_collected_from_the_places_that_are_asked(
+    headers: dict[str, str], found: set[str]
+) -> None:
+    one = exchange(headers=headers)
+    assert presented(one, KEY_PLACES) == found
+    assert only(one, KEY_PLACES) == (next(iter(found)) if len(found) == 1 else "")
+
+
+def test_other_places_are_not_looked_at() -> None:
+    assert presented(exchange(headers={"txn-token": "t", "x-api-key": "k"}), frozenset((b"txn-token",))) == {
+        "t"
+    }

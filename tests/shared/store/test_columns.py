@@ -1,0 +1,123 @@
+"""What SQL keeps of a row, and what counts as spend."""
+
+import pytest
+
+from shared.ledger.entry import Entry, Outcome, Usage
+from shared.ledger.row import checkpoint_row, row_of
+from shared.store.columns import (
+    COLUMNS,
+    CUBE,
+    DAY_US,
+    HOUR_US,
+    LEDGER,
+    SPEND_COLUMNS,
+    Parsed,
+    columns_of,
+    is_spend,
+    rollup,
+)
+from tests.support.rows import START_US, caller, chained, entry, sealed, sealed_row
+
+
+def columns(call: Entry) -> dict[str, object]:
+    row = row_of(call, writer="w", seq=3, prev="")
+    return dict(zip(COLUMNS, columns_of(row), strict=True))
+
+
+def test_columns_are_copies_of_the_rows_fields() -> None:
+    found = columns(entry(caller(agents=("agent:p",), team="te"), model="m", cost_micros=5))
+    assert found["principal"] == "user:alice"
+    assert found["actor"] == "agent:p"
+    assert (found["team"], found["model"], found["cost_micros"], found["seq"]) == ("te", "m", 5, 3)
+    assert (found["spent"], found["checkpoint"]) == (1, 0)
+
+
+def test_columns_fit_into_both_databases_whatever_is_in_the_row() -> None:
+    found = columns(
+        entry(
+            caller(sub="a\x00b"),
+            model="x" * 5000,
+            cost_micros=-1,
+            usage=Usage(tokens_in=2**90),
+            started_at=2**90,
+        )
+    )
+    assert found["principal"] == "ab"
+    assert len(str(found["model"])) == 256
+    assert (found["cost_micros"], found["tokens_in"], found["started_at"]) == (0, 10**15, 2**62 - 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (entry(), True),
+        (entry(resource="tool:git/log"), True),
+        (entry(resource="agent:planner"), True),
+        (entry(outcome=Outcome.FAILED), True),
+        (entry(outcome=Outcome.CLIENT_GONE), True),
+        (entry(outcome=Outcome.KILLED, cost_micros=1), True),
+        (entry(outcome=Outcome.BROKEN, usage=Usage(tokens_out=1), resource=""), True),
+        (entry(outcome=Outcome.KILLED), False),
+        (entry(outcome=Outcome.REFUSED), False),
+        (entry(decision="deny"), False),
+        (entry(resource="route:llm"), False),
+        (entry(resource="admin:keys"), False),
+        (entry(resource=""), False),
+        (entry(action="list"), False),
+    ],
+)
+def test_spend_is_what_reached_a_model_a_tool_or_an_agent(call: Entry, expected: bool) -> None:
+    assert is_spend(row_of(call, writer="w", seq=1, prev="")) is expected
+
+
+def test_a_checkpoint_is_no_spend_and_its_signature_is_kept_apart() -> None:
+    row = checkpoint_row("token", writer="w", seq=1, prev="", service="s", at=5)
+    parsed = Parsed([sealed_row(row), sealed_row(row)])
+    assert not is_spend(row)
+    assert list(parsed.tokens.values()) == [(row.id, "w", "token")]
+    assert rollup(parsed.records.values()) == []
+
+
+def test_a_batch_holds_every_id_once_and_in_order() -> None:
+    rows = [sealed(entry(id=name)) for name in ("c", "a", "b", "a")]
+    parsed = Parsed(rows)
+    assert list(parsed.records) == ["a", "b", "c"]
+    record = dict(zip(LEDGER, parsed.records["c"], strict=True))
+    assert (record["body"], record["hash"]) == (rows[0].body, rows[0].hash)
+
+
+def test_a_rollup_adds_up_each_hour_and_each_day_of_a_cube() -> None:
+    at = START_US // DAY_US * DAY_US
+    starts = [at, at + HOUR_US - 1, at + HOUR_US, at + DAY_US]
+    calls = [
+        entry(started_at=start, cost_micros=1, usage=Usage(tokens_in=2, tokens_out=3)) for start in starts
+    ]
+    calls.append(entry(started_at=at, model="other"))
+    lines = [
+        dict(zip(SPEND_COLUMNS, line, strict=True))
+        for line in rollup(Parsed(chained(calls)).records.values())
+    ]
+    sums = {
+        (line["span"], line["start"]): (
+            line["calls"],
+            line["tokens_in"],
+            line["tokens_out"],
+            line["cost_micros"],
+        )
+        for line in lines
+        if line["model"] == ""
+    }
+    assert sums == {
+        (HOUR_US, at): (2, 4, 6, 2),
+        (HOUR_US, at + HOUR_US): (1, 2, 3, 1),
+        (HOUR_US, at + DAY_US): (1, 2, 3, 1),
+        (DAY_US, at): (3, 6, 9, 3),
+        (DAY_US, at + DAY_US): (1, 2, 3, 1),
+    }
+    assert [(line["span"], line["calls"]) for line in lines if line["model"] == "other"] == [
+        (HOUR_US, 1),
+        (DAY_US, 1),
+    ]
+    places = [(line["span"], line["start"], line["cube"]) for line in lines]
+    assert places == sorted(places)
+    assert all(line[name] == "acme" for line in lines for name in CUBE if name == "tenant")
