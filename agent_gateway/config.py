@@ -99,7 +99,11 @@ def _agent_problems(name: str, agent: AgentEntry) -> list[str]:
         value = getattr(agent, field)
         if value and not _http(value):
             found.append(f".{field}: {value!r} is no http(s) address")
-    for header in agent.headers:
+    for header, secret in agent.headers.items():
+        if any(not " " <= character <= "~" for character in secret.reveal()):
+            found.append(
+                f".headers.{header}: holds a line break or another character that no header may have"
+            )
         if not _HEADER.fullmatch(header) or header.lower() in _OURS:
             found.append(f".headers.{header}: this header cannot be set here")
         elif header.lower() == "authorization" and agent.credential == "delegation":

@@ -2,6 +2,10 @@
 they are.
 """
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
 from agent_gateway.bindings import Answer, Binding
 from agent_gateway.call import Call
 from agent_gateway.route import Target
@@ -10,11 +14,13 @@ from agent_gateway.tasks import Tasks
 from shared import sse
 from shared.account import Flight
 from shared.asgi import Exchange
-from shared.errors import UpstreamBroken, UpstreamRefused
+from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.http_client import Reply
 from shared.identity.principal import Caller
 from shared.ledger.entry import Outcome
 
+_STREAM = [header for header in sse.HEADERS if header[0] != b"cache-control"]
+_RUN_OUT_SECONDS = 0.1
 _WENT_WELL = ("completed", "message")
 
 
@@ -52,12 +58,13 @@ class Relay:
         UpstreamFault.
         """
         await exchange.start(200, [*headers, *_STREAM])
-        splitter = sse.SseSplitter()
-        async for chunk in reply.chunks():
+        splitter, chunks = sse.SseSplitter(), reply.chunks()
+        async for chunk in chunks:
             for event in splitter.feed(chunk):
                 event = await self._looked_at(event)
                 if self._ended:
                     await exchange.finish(event)
+                    await _run_out(chunks)
                     return
                 await exchange.write(event)
         if splitter.rest().strip():
@@ -95,4 +102,11 @@ class Relay:
         entry.reason, entry.detail = UpstreamRefused.reason, f"the agent answered error {code}"
 
 
-_STREAM = [header for header in sse.HEADERS if header[0] != b"cache-control"]
+async def _run_out(chunks: AsyncIterator[bytes]) -> None:
+    """Reads what an agent sends after its last word: nothing, as a rule, and then its connection can be
+    kept.
+    """
+    with contextlib.suppress(TimeoutError, UpstreamFault):
+        async with asyncio.timeout(_RUN_OUT_SECONDS):
+            async for _ in chunks:
+                pass

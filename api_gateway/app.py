@@ -66,6 +66,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
             token_seconds=loaded.shared.identity.token_seconds,
         ),
         dialects=dialects,
+        operator_tenant=section.operator_tenant,
     )
     app = Starlette(routes=[*public_routes(parts), Mount("/", app=pipeline)])
     app.state.control = control

@@ -11,6 +11,7 @@ from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects import Dialect
+from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.limits.rule import LimitRule
 from shared.policy import PolicyBox, authorize
@@ -28,6 +29,7 @@ class Pipeline:
         limiter: Limiter,
         forward: Forwarder,
         dialects: dict[str, Dialect],
+        operator_tenant: str,
     ) -> None:
         self._account = account
         self._authenticate = authenticate
@@ -37,12 +39,16 @@ class Pipeline:
         self._limiter = limiter
         self._forward = forward
         self._dialects = dialects
+        self._operator_tenant = operator_tenant
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         strip_identity(exchange)
         async with self._account(exchange, self._dialects[self._routes.dialect(exchange.path)]) as flight:
             caller = narrowed(await self._authenticate(exchange), exchange)
+            if self._operates(caller, exchange.path):
+                # Otherwise nobody could lift a kill of everything.
+                flight.spare()
             flight.identify(caller)
             # Only now, so that an unknown client learns nothing about which paths exist.
             route = self._routes.match(exchange)
@@ -55,4 +61,11 @@ class Pipeline:
             if route.upstream is not None:
                 await self._forward(exchange, flight, caller, route.upstream)
             elif route.endpoint is not None:
+                # A kill that stops its own author must still be answered.
+                flight.spare()
                 await route.endpoint(exchange, flight, caller)
+
+    def _operates(self, caller: Caller, path: str) -> bool:
+        """Is this an operator at the controls? (With a key of their own: an agent in their name is not.)"""
+        own = caller.credential == "key" and caller.principal.tenant == self._operator_tenant
+        return own and path.startswith("/admin/")

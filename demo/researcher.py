@@ -11,23 +11,12 @@ from a2a.server.tasks import TaskUpdater
 from demo.agent import Agent, main, say
 from demo.stack import Stack, text_of
 
-_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "kind": {"enum": ["feature", "fix", "text"]},
-        "about": {"type": "string", "maxLength": 60},
-    },
-    "required": ["kind", "about"],
-    "additionalProperties": False,
-}
-_TASK = "Say which kind of change a title is, and what it is about in a few of its own words."
+_SHORT = 3
+_TASK = "Say which kind of change a title is, and which of its words tells most about it."
 _EXAMPLES = [
-    ("Fix the crash when a file is empty", '{"kind": "fix", "about": "empty files"}'),
-    (
-        "Add a search box to the list of orders",
-        '{"kind": "feature", "about": "search in the list of orders"}',
-    ),
-    ("Explain how to install it", '{"kind": "text", "about": "how to install it"}'),
+    ("Fix the crash when a file is empty", '{"kind": "fix", "word": "crash"}'),
+    ("Add a search box to the list of orders", '{"kind": "feature", "word": "search"}'),
+    ("Explain how to install the package", '{"kind": "text", "word": "install"}'),
 ]
 
 
@@ -43,9 +32,22 @@ class Researcher(Agent):
             log = text_of(await tools.call_tool("git__git_log", asked))
         title, author = _field("Message", log), _field("Author", log)
         await say(updater, "asking the model what that change is about")
-        found = await stack.think(_TASK, _EXAMPLES, title, _SCHEMA)
-        kind, about = found.get("kind", "change"), found.get("about", title)
-        return f"“{title}”, by {author}. The model calls it a {kind} about “{about}”."
+        found = await stack.think(_TASK, _EXAMPLES, title, _schema(title))
+        kind, word = found.get("kind", "change"), found.get("word", title)
+        return f"“{title}”, by {author}. The model takes it for a {kind} that is mostly about “{word}”."
+
+
+def _schema(title: str) -> dict[str, Any]:
+    """The grammar leaves a model this small only answers that make sense: it chooses among the title's
+    own words.
+    """
+    words = [word for word in dict.fromkeys(re.findall(r"\w+", title)) if len(word) > _SHORT] or [title[:40]]
+    return {
+        "type": "object",
+        "properties": {"kind": {"enum": ["feature", "fix", "text"]}, "word": {"enum": words}},
+        "required": ["kind", "word"],
+        "additionalProperties": False,
+    }
 
 
 def _field(name: str, log: str) -> str:

@@ -55,9 +55,11 @@ class Stack:
     @contextlib.asynccontextmanager
     async def tools(self) -> AsyncIterator[Client]:
         """A client of everything that may be used: `list_tools`, `call_tool`."""
-        async with httpx2.AsyncClient(headers=self._headers, timeout=_SECONDS) as http:
-            async with Client(streamable_http_client(f"{self._url}/mcp", http_client=http)) as client:
-                yield client
+        async with (
+            httpx2.AsyncClient(headers=self._headers, timeout=_SECONDS) as http,
+            Client(streamable_http_client(f"{self._url}/mcp", http_client=http)) as client,
+        ):
+            yield client
 
     async def ask(self, agent: str, text: str) -> str:
         """Another agent's answer."""

@@ -12,6 +12,9 @@ from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule
 from shared.policy import Grant
 
+# Redis counts in doubles, which are exact up to here.
+_MOST = 2**53 - 1
+
 
 class Limit:
     """`budget` is what any chain may spend; a caller's own only narrows it."""
@@ -40,7 +43,7 @@ def estimate(model: Model, ask: Ask) -> Estimate:
         requests=1,
         tokens_in=usage.tokens_in,
         tokens_out=usage.tokens_out,
-        micros=cost(model.ceiling, usage),
+        micros=min(cost(model.ceiling, usage), _MOST),
         model_calls=1,
     )
 

@@ -14,7 +14,7 @@ from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.policy import Decision, Grant, Policy, PolicyBox, authorize
 
-LIST = "list"
+_LIST = "list"
 _LISTED = "lists show what policy allows, and nothing else"
 
 
@@ -39,15 +39,15 @@ class Authorize:
             resource = (
                 f"{ask.method.kind}:{ask.surface.server}/*" if ask.surface.server else f"{ask.method.kind}:*"
             )
-            _record(flight, resource, LIST if ask.method.does == "list" else ask.method.name)
+            _record(flight, resource, _LIST if ask.method.does == "list" else ask.method.name)
             await self._see(policy, caller, ask.surface, facts)
-            grant = Grant(caller, resource, LIST, Decision(True, "", policy.epoch, caller.actor, _LISTED))
+            grant = Grant(caller, resource, _LIST, Decision(True, "", policy.epoch, caller.actor, _LISTED))
         flight.granted(grant)
         flight.check()
         return grant
 
     async def visible(self, listing: Listing, kind: Kind, caller: Caller) -> list[Item]:
-        """The items of a server that the caller may list, or use with some arguments."""
+        """The items of a server that the caller could use with some arguments."""
         policy = self._policy.current
         facts = await self._facts(policy, caller)
         return [item for item in listing.items[kind].values() if _possible(policy, caller, item, facts)]
@@ -59,9 +59,7 @@ class Authorize:
         if surface.server in self._catalog.servers:
             # Rules about everything of this server tell so without asking it.
             everything = (
-                (f"{kind}:{surface.server}/", action)
-                for kind in ("tool", "prompt", "resource")
-                for action in (LIST, *dict.fromkeys(ACTIONS.values()))
+                (f"{kind}:{surface.server}/", ACTIONS[kind]) for kind in KINDS if kind != "template"
             )
             if any(policy.possible(caller, resource, action, facts) for resource, action in everything):
                 return
@@ -86,8 +84,7 @@ class Authorize:
 
 
 def _possible(policy: Policy, caller: Caller, item: Item, facts: dict[str, Any]) -> bool:
-    facts = facts | {"labels": item.labels}
-    return any(policy.possible(caller, item.resource, action, facts) for action in (ACTIONS[item.kind], LIST))
+    return policy.possible(caller, item.resource, ACTIONS[item.kind], facts | {"labels": item.labels})
 
 
 def _record(flight: Flight, resource: str, action: str) -> None:

@@ -57,7 +57,14 @@ class Flight:
         self._parent: Trace | None = None
         self._cut: Exception | None = None
         self._leaving = False
+        self._spared = False
         self._watch: asyncio.Task[None] | None = None
+
+    def spare(self) -> None:
+        """Takes this request out of the kill switch's reach: whoever works the switch must not be cut by
+        it.
+        """
+        self._spared = True
 
     def identify(self, caller: Caller) -> None:
         """Records who calls, places the span below its true parent, and asks the kill list. Raises Killed."""
@@ -77,7 +84,8 @@ class Flight:
         """Asks the kill list again, after a stage has added facts to the entry. Raises Killed,
         Unavailable.
         """
-        self._account.kill.check(self.entry)
+        if not self._spared:
+            self._account.kill.check(self.entry)
 
     async def close(self, outcome: Outcome = Outcome.COMPLETED) -> None:
         """Settles the lease and makes the row durable; the first call decides the outcome, later ones do
@@ -96,7 +104,8 @@ class Flight:
 
     def cut(self, reason: Exception) -> None:
         """Ends this request from outside: its task is cancelled and the frame turns that into `reason`."""
-        if not self._leaving and self._cut is None:
+        spared = self._spared and isinstance(reason, Killed)
+        if not self._leaving and self._cut is None and not spared:
             self._cut = reason
             self._task.cancel()
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 from importlib.util import find_spec
@@ -22,13 +23,18 @@ Fsync = Literal["everysec", "always"]
 # What fits into sockaddr_un on every system that the wheel is built for.
 _LONGEST_SOCKET_PATH = 100
 _START_SECONDS, _LOAD_SECONDS, _STOP_SECONDS = 25.0, 300.0, 10.0
+_LAST_SECONDS = 1.0
 _WATCH_SECONDS = 0.1
 _WATCHES_PER_SYNC = 10
+# Ends with the server, and ends the server when no process has the pipe $0 open any more: not even one that
+# was killed leaves a server behind.
+_KEEPER = '"$@" & server=$!; (read -r _ < "$0"; kill "$server") & wait "$server"; kill $!'
 
 
 class EmbeddedValkey:
     """At most one server per directory. Whoever holds the lock on `valkey/owner.lock` owns it: starts it,
     restarts it and stops it. The system frees the lock when its owner dies, so that another can take over.
+    The server goes on meanwhile; it ends by itself when nobody is left who has started or adopted it.
 
     `always`: nothing is answered before the disk has it. `everysec`: what was answered survives the death of
     Valkey, and a crash of the machine may cost the last second. It is `watch` that syncs then: Valkey's own
@@ -40,7 +46,7 @@ class EmbeddedValkey:
         self._directory = Path()
         self._socket = Path()
         self._fsync: Fsync = "everysec"
-        self._lock = -1
+        self._lock = self._pipe = -1
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,9 +88,11 @@ class EmbeddedValkey:
             await self._shut_down()
             if self._socket.parent != self._directory:
                 shutil.rmtree(self._socket.parent, ignore_errors=True)
-        if self._lock >= 0:
-            os.close(self._lock)
-        self._lock, self.owned = -1, False
+        for descriptor in (self._lock, self._pipe):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lock = self._pipe = -1
+        self.owned = False
 
     @property
     def _data(self) -> Path:
@@ -94,6 +102,9 @@ class EmbeddedValkey:
         self._directory = directory.absolute()
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = _socket_path(self._directory)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self._data / "users", 0o600)
+        self._pipe = os.open(self._data / "users", os.O_RDWR)  # for writing alone it would wait for a reader
 
     def _take_lock(self) -> bool:
         lock = os.open(self._data / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -121,7 +132,7 @@ class EmbeddedValkey:
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
         # In a session of its own: Ctrl-C in a terminal is for the gateway, which stops this one last.
         self._process = subprocess.Popen(  # noqa: S603
-            [str(_program()), *arguments],
+            ["/bin/sh", "-c", _KEEPER, str(self._data / "users"), str(_program()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -153,8 +164,11 @@ class EmbeddedValkey:
     async def _shut_down(self) -> None:
         await _answer(self._socket, b"SHUTDOWN\r\n", _STOP_SECONDS)  # it hangs up when everything is on disk
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(_LAST_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
         self._process = None
 
 

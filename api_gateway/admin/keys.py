@@ -1,5 +1,6 @@
 """Keys: make, list, revoke. The secret is in the answer that makes a key and nowhere else, ever."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from shared.errors import BadRequest, NotFound
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
 
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KINDS = ("user:", "agent:", "service:")
 
 
@@ -32,8 +34,10 @@ async def create(control: Control, ask: Ask) -> Answer:
     wanted = ask.read(NewKey)
     _check(wanted)
     tenant = ask.tenant(wanted.tenant) or wanted.tenant
-    if not tenant:
-        raise BadRequest("tenant: name the tenant this key belongs to")
+    if not _TENANT.fullmatch(tenant):
+        raise BadRequest(
+            "tenant: up to 63 lower-case letters, digits, - and _ that name whom this key belongs to"
+        )
     draft = KeyRecord(
         id="",
         hash="",

@@ -7,8 +7,6 @@ status that HTTP has for it.
 Source: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports
 """
 
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
@@ -104,11 +102,12 @@ class Mcp:
         return status_of(error.code, stateless=self._stateless, otherwise=error.status)
 
     def _body(self, error: GatestackError, call: str) -> bytes:
-        data: Any = error.data
-        if data is None:
-            data = {"reason": str(error.reason), "call": call}
+        data = error.data
+        if data is None or error.code is None:
+            known: dict[str, object] = {"reason": str(error.reason), "call": call}
             if error.retry_after is not None:
-                data["retry_after"] = max(1, -int(-error.retry_after // 1))
+                known["retry_after"] = max(1, -int(-error.retry_after // 1))
+            data = known | (data if isinstance(data, dict) else {})
         try:
             return jsonrpc.error(self._id, _code(error), error.detail, data)
         except UnicodeEncodeError:

@@ -44,14 +44,16 @@ class SigningKey(Struct, frozen=True):
     kid: str
     created: int
     private: EllipticCurvePrivateKey
+    public: EllipticCurvePublicKey
 
     @classmethod
     def of(cls, private: EllipticCurvePrivateKey, created: int) -> "SigningKey":
-        canonical = msgspec.json.encode(jwk_of(private.public_key()))
-        return cls(jws.encoded(hashlib.sha256(canonical).digest()).decode(), created, private)
+        public = private.public_key()
+        canonical = msgspec.json.encode(jwk_of(public))
+        return cls(jws.encoded(hashlib.sha256(canonical).digest()).decode(), created, private, public)
 
     def published(self) -> dict[str, str]:
-        return {**jwk_of(self.private.public_key()), "kid": self.kid, "alg": jws.ALG, "use": "sig"}
+        return {**jwk_of(self.public), "kid": self.kid, "alg": jws.ALG, "use": "sig"}
 
 
 class Signer:
@@ -96,7 +98,7 @@ class Signer:
         return msgspec.json.encode({"keys": [key.published() for key in reversed(self._keys)]})
 
     def public(self, kid: str) -> EllipticCurvePublicKey | None:
-        return next((key.private.public_key() for key in self._keys if key.kid == kid), None)
+        return next((key.public for key in self._keys if key.kid == kid), None)
 
     def rotate(self) -> str:
         """Adds a key, which signs after the overlap, and removes those that signed nothing still valid."""

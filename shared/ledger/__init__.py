@@ -1,1 +1,1 @@
-"""The record of every request at every service: one entry each, closed exactly once, durable and tamper-evident."""
+"""The record of every request at every service: one entry each, closed once, durable and tamper-evident."""

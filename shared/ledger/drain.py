@@ -167,6 +167,11 @@ class Drain:
                 start = b"(" + page[-1][0]
             if len(page) < _PAGE:
                 return
+            if end == b"+":
+                # What comes while we move is the next round's: one busy tenant must not keep the others
+                # waiting.
+                latest = await self._redis.execute("XREVRANGE", stream, "+", "-", "COUNT", 1)
+                end = latest[0][0] if latest else page[-1][0]
 
     async def _tenants(self) -> list[str]:
         names: list[bytes] = await self._redis.execute("SMEMBERS", TENANTS)

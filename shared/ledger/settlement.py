@@ -5,7 +5,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from shared.ledger.entry import Entry
-from shared.ledger.journal import Waiting
+from shared.ledger.lines import Waiting
 from shared.ledger.row import SealedRow
 from shared.limits.lease import Lease
 from shared.limits.plan import UNITS, Estimate

@@ -14,7 +14,8 @@ from shared.identity.signing import Signer
 from shared.ledger import checkpoint
 from shared.ledger.checkpoint import Mark
 from shared.ledger.entry import Entry, new_id
-from shared.ledger.journal import Journal, Waiting
+from shared.ledger.journal import Journal
+from shared.ledger.lines import Waiting
 from shared.ledger.row import Row, SealedRow, checkpoint_row, row_of, seal
 from shared.ledger.settlement import Outgoing, resumed, used
 from shared.limits.limiter import Lease, Limiter
@@ -53,6 +54,11 @@ class Ledger:
         self._left_behind: set[asyncio.Task[None]] = set()
         self._held: deque[Outgoing] = deque()
         journal.claim(self.writer)
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of rows wait on this disk for Redis."""
+        return self._journal.waiting
 
     async def close(self, entry: Entry, lease: Lease | None) -> None:
         """Returns when the row is durable. Raises Unavailable when neither Redis nor the journal takes it; it

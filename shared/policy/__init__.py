@@ -1,5 +1,4 @@
-"""Policy: who may do what to which resource, decided by one Casbin model, and why. Casbin is known here
-only."""
+"""Policy: who may do what to which resource, and why, by one Casbin model. Casbin is known here only."""
 
 from shared.policy.condition import BadCondition
 from shared.policy.decision import Decision, Explanation, HopExplanation, MatchedRule

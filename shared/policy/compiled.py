@@ -1,5 +1,5 @@
-"""Rules, indexed by domain, subject and resource: finding the rules about one request costs the same however
-many exist."""
+"""Rules, indexed by domain, subject and resource: finding those about one request costs the same however many
+exist. What they say together is decided here too."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -45,8 +45,7 @@ class Index:
     def find(
         self, dom: str, subjects: Iterable[str], obj: str, catalogs: Iterable[str], act: str
     ) -> list[CompiledRule]:
-        """The rules about any of `subjects` and `obj` or one of its `catalogs`, whatever their conditions
-        say."""
+        """The rules about any of `subjects` and `obj` or a catalog of it, whatever their conditions say."""
         found: list[CompiledRule] = []
         obj_stems = stems(obj)
         for table in (self._domains.get(dom), self._domains.get(ANY)):
@@ -105,8 +104,7 @@ def weigh(found: Reach, ctx: Mapping[str, Any], epoch: int, hop: str) -> Decisio
 
 
 def conceivable(found: Reach, ctx: Mapping[str, Any]) -> bool:
-    """Whether some arguments could be allowed: conditions on `args` are taken as the caller would want
-    them."""
+    """Whether some arguments could be allowed: conditions on `args` count as a caller would want them."""
 
     def asks_arguments(rule: CompiledRule) -> bool:
         return rule.cond is not None and "args" in rule.cond.names
@@ -117,7 +115,7 @@ def conceivable(found: Reach, ctx: Mapping[str, Any]) -> bool:
 
 
 def _until_certain(rules: list[CompiledRule]) -> tuple[CompiledRule, ...]:
-    """The first rule without a condition alone, since it decides whatever the others say; else all, in order."""
+    """The first rule without a condition, alone, since it decides for all; else every rule in order."""
     if len(rules) < 2:
         return tuple(rules)
     rules.sort(key=lambda rule: rule.position)

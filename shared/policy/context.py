@@ -1,5 +1,4 @@
-"""What conditions see of a call. Who calls comes from the verified caller alone; the rest are facts of the
-gateway."""
+"""What conditions see of a call: who calls, by the verified caller alone, and the facts of the gateway."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -4,9 +4,8 @@ from msgspec import Struct
 
 
 class Decision(Struct, frozen=True):
-    """`rule` is the one that decided ("" where none did), `hop` the principal that it decided about: of a
-    refused chain the one refused, of an allowed chain the one that acts. `approval` says that a person has to
-    consent first."""
+    """`rule` decided ("" where none did) about the principal `hop`: of a refused chain the one refused, of an
+    allowed chain the one that acts. `approval` says that a person has to consent first."""
 
     allowed: bool
     rule: str
@@ -32,8 +31,7 @@ class MatchedRule(Struct, frozen=True, kw_only=True):
 
 
 class HopExplanation(Struct, frozen=True, kw_only=True):
-    """One principal of the chain: as what it was looked up (itself, its roles, its groups) and what was
-    found."""
+    """One principal of the chain: what it was looked up as (itself, roles, groups) and what was found."""
 
     principal: str
     subjects: tuple[str, ...]
@@ -42,8 +40,7 @@ class HopExplanation(Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """A decision with everything that led to it. `hops` is empty where the request was refused before any
-    rule."""
+    """A decision with all that led to it. `hops` is empty where no rule was asked."""
 
     resource: str
     action: str

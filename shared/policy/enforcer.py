@@ -29,8 +29,7 @@ class RulesAdapter(Adapter):  # type: ignore[misc]  # casbin ships no types
 
 
 def load(rules: PolicyRules) -> casbin.Enforcer:
-    """An enforcer that holds `rules`, for its management API. Its `g2` knows no patterns: for `enforce` take
-    `stock`."""
+    """An enforcer for its management API. Its `g2` knows no patterns: to `enforce`, take `stock`."""
     enforcer = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL))
     roles = enforcer.get_role_manager()
     # With a matching function every new link is compared with all names: quadratic, and roles are plain
@@ -43,8 +42,7 @@ def load(rules: PolicyRules) -> casbin.Enforcer:
 
 
 def stock(rules: PolicyRules) -> casbin.Enforcer:
-    """An enforcer whose `enforce(sub, dom, obj, act, ctx)` gives the same answers as Policy.decide,
-    slowly."""
+    """An enforcer whose `enforce(sub, dom, obj, act, ctx)` answers like Policy.decide, slowly."""
     enforcer = load(rules)
     roles = enforcer.get_role_manager()
 

@@ -1,5 +1,4 @@
-"""Patterns in which only `*` is special (any text, also none), and an index from a name to the patterns that
-cover it.
+"""Patterns in which only `*` is special (any text, also none), and an index from a name to what covers it.
 
 The two sides never change places: a `*` inside a name is a character like any other.
 """
@@ -12,8 +11,7 @@ Shape = tuple[int, int]
 
 
 def covers(pattern: str, name: str) -> bool:
-    """Whether `pattern` covers `name`. Linear in the name, whatever the pattern: no backtracking to
-    exploit."""
+    """Whether `pattern` covers `name`. There is no backtracking that a name could exploit."""
     head, star, rest = pattern.partition("*")
     if not star:
         return pattern == name
@@ -65,8 +63,7 @@ class PatternIndex(Generic[T]):
         return self._literals.get(name, [])
 
     def find(self, name: str, name_stems: tuple[str, ...]) -> list[T]:
-        """The values of every pattern that covers `name`; `name_stems` is `stems(name)`, worked out once by
-        the caller."""
+        """The values of every pattern that covers `name`; `name_stems` is `stems(name)`, worked out once."""
         found = list(self._literals.get(name, ()))
         if self._stems:
             for stem in name_stems:
@@ -77,8 +74,7 @@ class PatternIndex(Generic[T]):
 
 
 class _Stem(Generic[T]):
-    """Patterns that share their beginning, filed by the literal text before the first and after the last
-    `*`."""
+    """Patterns with one beginning, filed by the literal text before their first and after their last `*`."""
 
     __slots__ = ("_filed", "_shapes")
 

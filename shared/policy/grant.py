@@ -30,8 +30,7 @@ def authorize(
 
 
 def granted(decision: Decision, caller: Caller, resource: str, action: str) -> Grant:
-    """The grant of a decision that allows. Raises Forbidden; which rule refused is for the log, not for the
-    caller."""
+    """The grant of a decision that allows. Raises Forbidden; the log alone learns which rule refused."""
     if decision.allowed:
         return Grant(caller, resource, action, decision)
     shown = resource if len(resource) <= _SHOWN else resource[:_SHOWN] + "…"

@@ -1,5 +1,4 @@
-"""Answers given before. A memo belongs to one policy and dies with it, so that no answer outlives its
-epoch."""
+"""Answers given before. A memo belongs to one policy and dies with it: no answer outlives its epoch."""
 
 from collections.abc import Mapping
 from types import NoneType
@@ -15,8 +14,7 @@ _ABSENT = object()
 
 
 class Memo(Generic[T]):
-    """At most `size` answers; when it is full it starts again. Long names are not kept: they come from
-    callers."""
+    """At most `size` answers, then it starts again. Long names are not kept: callers choose them."""
 
     __slots__ = ("_kept", "_size")
 
@@ -39,8 +37,7 @@ class Memo(Generic[T]):
 
 
 def values(names: tuple[str, ...], ctx: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """What `ctx` says to `names`, or None where a value is of a kind that an answer cannot be remembered
-    by."""
+    """What `ctx` says to `names`, or None where a value is no key to remember an answer by."""
     found = []
     for name in names:
         try:

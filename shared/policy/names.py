@@ -1,5 +1,4 @@
-"""How principals and resources may be called: which kinds exist, and which names a request can never
-carry."""
+"""How principals and resources may be called: the kinds there are, and names that no request can carry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,8 +27,7 @@ def anyof(sub: str) -> str:
 
 
 def membership(ctx: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Team, project and tier that count as subjects: the principal's own, so only where the chain begins (hop
-    0)."""
+    """Team, project and tier that count as subjects: only where the chain begins (hop 0)."""
     if ctx.get("hop", 0) != 0:
         return ("", "", "")
     return (_text(ctx.get("team")), _text(ctx.get("project")), _text(ctx.get("tier")))

@@ -1,5 +1,4 @@
-"""One immutable policy: Casbin's rules, compiled, with what it has answered before. `PolicyBox` holds the
-current one."""
+"""One immutable policy: Casbin's rules, compiled, with its answers remembered; and a box for the current."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -65,8 +64,7 @@ class Policy:
     def decide_chain(
         self, caller: Caller, obj: str, act: str, facts: Mapping[str, Any] = _NOTHING
     ) -> Decision:
-        """Every principal of the chain must be allowed. `facts` never replace what the caller's identity
-        says."""
+        """Every principal of the chain must be allowed. `facts` never replace the caller's identity."""
         refused = self._refused(caller, obj)
         if refused is not None:
             return refused
@@ -119,8 +117,7 @@ class Policy:
             )
 
     def _refused(self, caller: Caller, obj: str) -> Decision | None:
-        """What is refused before any rule is asked. An empty chain must not pass as one that nobody objects
-        to."""
+        """What is refused before any rule is asked: an empty chain is not one that nobody objects to."""
         principal = caller.principal
         if not caller.actors or caller.actors[0] != principal.sub:
             return Decision(
@@ -166,8 +163,7 @@ class Policy:
 
 
 class PolicyBox:
-    """The one reference that is swapped when policy changes. Until there is a policy, everything is
-    refused."""
+    """The one reference that is swapped when policy changes. Without a policy everything is refused."""
 
     __slots__ = ("current",)
 

@@ -1,5 +1,4 @@
-"""What a principal and a resource belong to: roles in roles and catalogs in catalogs, as Casbin's role
-managers link them."""
+"""What principals and resources belong to: roles in roles, catalogs in catalogs, as far as Casbin follows."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -70,8 +69,7 @@ class Catalogs:
 
 
 def _reach(start: str, step: Step) -> tuple[dict[str, None], bool]:
-    """Everything reached from `start` in order of distance, and whether something lies beyond the deepest
-    level."""
+    """Everything reached from `start`, nearest first, and whether something lies too deep."""
     reached: dict[str, None] = {start: None}
     edge = [start]
     for _ in range(DEEPEST):

@@ -32,8 +32,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RoleLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`member` (a principal, a team, a project, a tier or another role) has `role` in the tenant `dom`, or in
-    all by `*`."""
+    """`member` (a principal, team, project, tier or role) has `role` in the tenant `dom` (`*`: in all)."""
 
     member: str
     role: str
@@ -58,8 +57,7 @@ class Approval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PolicyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole policy. An empty one allows nothing. `files` are Casbin CSV files, relative to the
-    configuration file."""
+    """A whole policy; an empty one allows nothing. `files` are Casbin CSV files beside the configuration."""
 
     rules: list[Rule] = []
     roles: list[RoleLink] = []

@@ -64,7 +64,7 @@ DAY_US = 24 * HOUR_US
 # Longest first.
 SPANS = (DAY_US, HOUR_US)
 
-_LONGEST_TEXT = 256
+_LONGEST_TEXT, _KEPT_TEXT = 256, 128
 _BIGGEST = 2**62 - 1
 # A billion dollars: a larger amount is a provider's mistake, and sums of it must not overflow.
 _BIGGEST_AMOUNT = 10**15
@@ -79,26 +79,26 @@ _amounts_of: Callable[[Record], tuple[int, ...]] = itemgetter(*map(COLUMNS.index
 def columns_of(row: Row) -> Record:
     """The row's values in the order of COLUMNS."""
     return (
-        _text(row.id),
-        _text(row.writer),
+        fitted(row.id),
+        fitted(row.writer),
         _clamp(row.seq, _BIGGEST),
-        _text(row.tenant),
-        _text(row.chain),
+        fitted(row.tenant),
+        fitted(row.chain),
         _clamp(row.started_at, _BIGGEST),
-        _text(row.service),
-        _text(row.principal),
-        _text(row.actor),
-        _text(row.team),
-        _text(row.project),
-        _text(row.key),
-        _text(row.resource),
-        _text(row.action),
-        _text(row.decision),
-        _text(row.outcome),
-        _text(row.model),
-        _text(row.provider),
-        _text(row.server),
-        _text(row.tool),
+        fitted(row.service),
+        fitted(row.principal),
+        fitted(row.actor),
+        fitted(row.team),
+        fitted(row.project),
+        fitted(row.key),
+        fitted(row.resource),
+        fitted(row.action),
+        fitted(row.decision),
+        fitted(row.outcome),
+        fitted(row.model),
+        fitted(row.provider),
+        fitted(row.server),
+        fitted(row.tool),
         _clamp(row.tokens_in, _BIGGEST_AMOUNT),
         _clamp(row.tokens_out, _BIGGEST_AMOUNT),
         _clamp(row.cost_micros, _BIGGEST_AMOUNT),
@@ -166,9 +166,13 @@ def _cube_key(cube: tuple[str, ...]) -> bytes:
     return hashlib.blake2b("\x1f".join(cube).encode(), digest_size=16).digest()
 
 
-def _text(value: str) -> str:
-    # PostgreSQL stores no NUL and indexes no text beyond 2,700 bytes.
-    return value[:_LONGEST_TEXT].replace("\x00", "")
+def fitted(text: str) -> str:
+    """`text` as both databases can keep and index it. What is too long, or has a NUL in it, is cut and told
+    apart from all others by its hash."""
+    if len(text) <= _LONGEST_TEXT and "\x00" not in text:
+        return text
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return f"{text[:_KEPT_TEXT]}#{digest}".replace("\x00", "\ufffd")
 
 
 def _clamp(value: int, most: int) -> int:

@@ -7,7 +7,7 @@ import msgspec
 
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
-from shared.store.columns import Record
+from shared.store.columns import Record, fitted
 from shared.store.flavor import Bound
 from shared.store.record import PolicyVersion, SigningKey
 
@@ -32,7 +32,9 @@ class Control(ABC):
         )
         record = msgspec.json.encode(key)
         return bool(
-            await self._tell(sql, (key.id, key.hash, key.tenant, key.created_at, key.revoked_at, record))
+            await self._tell(
+                sql, (key.id, key.hash, fitted(key.tenant), key.created_at, key.revoked_at, record)
+            )
         )
 
     async def keys(self, tenant: str | None) -> list[KeyRecord]:
@@ -112,7 +114,7 @@ class Control(ABC):
 
 
 def scoped(where: str, tenant: str | None, bound: Bound) -> str:
-    return where if tenant is None else f"{where} AND tenant = {bound(tenant)}"
+    return where if tenant is None else f"{where} AND tenant = {bound(fitted(tenant))}"
 
 
 def _policy(record: Record) -> PolicyVersion:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from shared.store.columns import fitted
+
 
 class Flavor(Struct, frozen=True, kw_only=True):
     """`glob` compares a column with what `pattern` makes of a text with `*` and `?`, letter case included."""
@@ -28,8 +30,9 @@ class Bound:
 def matches(column: str, wanted: str, flavor: Flavor, bound: Bound) -> str:
     """The condition that `column` is `wanted`, or matches it when it holds a wildcard."""
     if "*" in wanted or "?" in wanted:
-        return flavor.glob.format(column=column, mark=bound(flavor.pattern(wanted)))
-    return f"{column} = {bound(wanted)}"
+        pattern = flavor.pattern(wanted.replace("\x00", "\ufffd"))
+        return flavor.glob.format(column=column, mark=bound(pattern))
+    return f"{column} = {bound(fitted(wanted))}"
 
 
 def _sqlite_pattern(text: str) -> str:

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class PolicyVersion(Struct, frozen=True, kw_only=True):
-    """One published set of rules. `rules` is its JSON, `version` counts up from 1."""
+    """One published set of rules. `rules` is its JSON, `version` only ever rises."""
 
     version: int
     rules: bytes

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.ledger.row import Row, SealedRow, opened
 from shared.store import spend
-from shared.store.columns import COLUMNS, CUBE, LEDGER, MEASURES, SPANS, Record
+from shared.store.columns import COLUMNS, CUBE, LEDGER, MEASURES, SPANS, Record, fitted
 from shared.store.control import Control, as_bytes, as_int, scoped
 from shared.store.flavor import Bound, Flavor, matches
 from shared.store.query import EntryFilter, SpendLine, SpendQuery
@@ -28,7 +28,7 @@ class Relational(Control):
 
     async def chain(self, chain: str, tenant: str | None) -> list[Row]:
         bound = Bound()
-        where = scoped(f"checkpoint = 0 AND chain = {bound(chain)}", tenant, bound)
+        where = scoped(f"checkpoint = 0 AND chain = {bound(fitted(chain))}", tenant, bound)
         found = await self._ask(
             f"SELECT body FROM ledger WHERE {where} ORDER BY started_at, id", bound.values
         )
@@ -47,7 +47,7 @@ class Relational(Control):
         source = f"ledger WHERE {where}"
         if wanted.who:
             # Two walks along an index that stop at the limit; one condition with OR would sort every match.
-            who = bound(wanted.who)
+            who = bound(fitted(wanted.who))
             walks = (
                 f"(SELECT * FROM ledger WHERE {where} AND {name} = {who} {order}) AS {name}s" for name in _WHO
             )

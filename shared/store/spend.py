@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from shared.errors import BadRequest
-from shared.store.columns import CUBE, DAY_US, MEASURES, SPANS
+from shared.store.columns import CUBE, DAY_US, MEASURES, SPANS, fitted
 from shared.store.flavor import Bound, Flavor, matches
 from shared.store.query import DIMENSIONS, SpendLine, SpendQuery
 
@@ -79,7 +79,7 @@ def _conditions(query: SpendQuery, flavor: Flavor, bound: Bound) -> list[str]:
     found = ["1 = 1"]
     if query.tenant is not None:
         # Never a pattern: a tenant named `a*` must not see another's spend.
-        found.append(f"tenant = {bound(query.tenant)}")
+        found.append(f"tenant = {bound(fitted(query.tenant))}")
     if query.tenants:
         found.append(matches("tenant", query.tenants, flavor, bound))
     for name in _FILTERS:

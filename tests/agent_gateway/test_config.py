@@ -47,3 +47,7 @@ def test_a_static_credential_and_a_delegation_token_cannot_share_one_header() ->
     static = {"Authorization": Secret("Bearer x")}
     assert len(_of(url="http://a/", headers=static)) == 1
     assert _of(url="http://a/", headers=static, credential="none") == []
+
+
+def test_a_secret_that_no_header_can_carry_is_found_before_it_is_sent() -> None:
+    assert len(_of(url="http://a/", headers={"X-Key": Secret("one\r\nX-Other: two")})) == 1

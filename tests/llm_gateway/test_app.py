@@ -1,7 +1,10 @@
 """What is behind credentials (all but a few pages), and which kinds of them are accepted."""
 
+import asyncio
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.routing import Route
 
@@ -14,13 +17,13 @@ from tests.support.serve import Edge, someone
 PATHS = ("/v1/chat/completions", "/v1/models", "/v1/models/fast", "/nothing", "/", "/v1/models/")
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-async def test_nothing_answers_without_credentials(plain: Gateway, path: str, method: str) -> None:
-    heard = await plain.hear(request(), headers={}, path=path, method=method)
-    assert (heard.status, heard.error["code"]) == (401, "invalid_api_key")
-    [row] = await plain.service.rows(1, tenant="")
-    assert (row.outcome, row.reason, row.tenant) == ("refused", "unauthenticated", "")
+async def test_nothing_answers_without_credentials(plain: Gateway, method: str) -> None:
+    for path in PATHS:
+        heard = await plain.hear(request(), headers={}, path=path, method=method)
+        assert (heard.status, heard.error["code"]) == (401, "invalid_api_key")
+    rows = await plain.service.rows(len(PATHS), tenant="")
+    assert {(row.outcome, row.reason, row.tenant) for row in rows} == {("refused", "unauthenticated", "")}
 
 
 async def test_every_route_is_public_or_behind_credentials(plain: Gateway) -> None:
@@ -66,3 +69,21 @@ async def test_deployed_alone_it_takes_keys(opened: Open, provider: ScriptedProv
         both = await gateway.hear(request(), headers={**gateway.identity(), "api-key": secret})
         assert both.status == 401
         assert {row.credential for row in await gateway.service.rows(3)} == {"key", "identity"}
+
+
+async def test_started_with_a_wrong_configuration_it_names_every_problem_and_exits_with_2(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "gatestack.yaml"
+    path.write_text("llm_gateway: {bind: x, accept: [], models: {m: {targets: []}}}")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "llm_gateway", "--config", str(path), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 2
+    assert [problem.partition(": ")[0] for problem in msgspec.json.decode(said)["problems"]] == [
+        "llm_gateway.models.m.targets",
+        "llm_gateway.accept",
+        "llm_gateway.bind",
+    ]

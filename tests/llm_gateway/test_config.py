@@ -1,14 +1,17 @@
 """Every mistake in the section is found, at once, with its path."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from llm_gateway.config import Section, problems
+from llm_gateway.config import ModelSection, ProviderSection, Section, TargetSection, problems
+from llm_gateway.prices import Price
 from shared.config import ConfigProblems, Loaded, load
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "llm_gateway.md"
 WHOLE: dict[str, Any] = {
     "accept": ["identity", "key"],
     "providers": {
@@ -111,3 +114,18 @@ def test_no_problem_shows_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigProblems) as caught:
         read(tmp_path, {"providers": {"p": {"base_url": "http://x", "key": "${BROKEN}"}}})
     assert "a\nb" not in str(caught.value.problems)
+
+
+def test_the_documented_example_is_a_good_one(tmp_path: Path) -> None:
+    text = DOCUMENT.read_text().partition("```yaml\n")[2].partition("```")[0]
+    path = tmp_path / "gatestack.yaml"
+    path.write_text(text)
+    loaded = load(path, "llm_gateway", Section, problems, {"OPENAI_API_KEY": "sk-1"})
+    assert list(loaded.section.models) == ["fast"]
+
+
+def test_every_field_is_documented() -> None:
+    text = DOCUMENT.read_text()
+    kinds = (Section, ProviderSection, ModelSection, TargetSection, Price)
+    fields = {field for kind in kinds for field in kind.__struct_encode_fields__}
+    assert [field for field in sorted(fields) if not re.search(rf"\b{field}\b", text)] == []

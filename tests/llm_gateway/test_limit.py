@@ -9,7 +9,7 @@ from llm_gateway.prices import Price
 from shared.identity.principal import ChainBudget
 from shared.ledger.entry import Outcome
 from tests.llm_gateway.conftest import Open
-from tests.llm_gateway.gateway import COST
+from tests.llm_gateway.gateway import COST, model_section
 from tests.llm_gateway.samples import ask, model
 from tests.support.providers import ScriptedProvider, completion, error, silence
 from tests.support.serve import someone
@@ -113,6 +113,17 @@ async def test_a_callers_own_budget_narrows_the_chains(opened: Open, provider: S
         assert [(await gateway.ask(caller)).status for _ in range(2)] == [200, 429]
         wider = someone(budget=ChainBudget(model_calls=9))
         assert [(await gateway.ask(wider)).status for _ in range(4)] == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("limits", [[], [limit("micros", 10**15)], [limit("tokens", 10**15)]])
+async def test_the_longest_answer_there_could_be_is_no_mistake_of_ours(
+    opened: Open, provider: ScriptedProvider, limits: list[dict[str, object]]
+) -> None:
+    models = {"fast": model_section(price={"in": 10**10, "out": 10**10})}
+    async with opened(provider, limits=limits, models=models, chain={"budget": {}}) as gateway:
+        heard = await gateway.ask(max_tokens=2**31 - 1, n=1024)
+        assert heard.status in (200, 429)
+        assert (await gateway.ask(max_tokens=1)).status == 200
 
 
 @pytest.mark.parametrize(("said", "expected"), [(0, 1_000), (50, 50)])

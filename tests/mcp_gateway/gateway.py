@@ -97,7 +97,9 @@ class Gateway(Struct, frozen=True):
         found = await self.ask("tools/list", **more)
         return [tool["name"] for tool in found.json["result"]["tools"]]
 
-    async def begin(self, caller: Caller | None = None, path: str = "/mcp", version: str = SESSION_VERSION) -> "Talk":
+    async def begin(
+        self, caller: Caller | None = None, path: str = "/mcp", version: str = SESSION_VERSION
+    ) -> "Talk":
         """A session of `caller` on an endpoint."""
         params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
         body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
@@ -107,12 +109,14 @@ class Gateway(Struct, frozen=True):
 
     @contextlib.asynccontextmanager
     async def client(
-        self, mode: str, path: str = "/mcp", caller: Caller | None = None, **more: Any
+        self, mode: str, path: str = "/mcp", headers: dict[str, str] | None = None, **more: Any
     ) -> AsyncIterator[Client]:
         """The official client, with nothing but an address and a header."""
         async with (
-            httpx2.AsyncClient(headers=self.identity(caller), timeout=20) as http,
-            Client(streamable_http_client(self.service.url + path, http_client=http), mode=mode, **more) as client,
+            httpx2.AsyncClient(headers=headers or self.identity(), timeout=20) as http,
+            Client(
+                streamable_http_client(self.service.url + path, http_client=http), mode=mode, **more
+            ) as client,
         ):
             yield client
 

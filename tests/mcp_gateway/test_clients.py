@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mcp_types import PromptReference
+from mcp_types import PromptReference, TextContent
 
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, http
@@ -24,7 +24,10 @@ STDIO = {"transport": {"type": "stdio", "command": sys.executable, "args": [PROG
 @pytest.mark.parametrize("era", SERVERS)
 async def test_it_does_everything_over_http(opened: Open, mode: str, path: str, era: str) -> None:
     wrap: Callable[[Any], Any] = SERVERS[era]
-    async with serving(wrap(tool_server("one").streamable_http_app())) as url, opened({"one": http(url)}) as gateway:
+    async with (
+        serving(wrap(tool_server("one").streamable_http_app())) as url,
+        opened({"one": http(url)}) as gateway,
+    ):
         await _everything(gateway, mode, path, logs=True)
 
 
@@ -42,13 +45,13 @@ async def test_it_does_everything_over_stdio(opened: Open, era: str) -> None:
 async def _everything(gateway: Gateway, mode: str, path: str, *, logs: bool) -> None:
     prefix, uri_prefix = ENDPOINTS[path]
     logged: list[Any] = []
-    progress: list[float] = []
+    steps: list[float] = []
 
     async def on_log(message: Any) -> None:
         logged.append(message.data)
 
-    async def on_progress(now: float, total: float | None, text: str | None) -> None:
-        progress.append(now)
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        steps.append(progress)
 
     async with gateway.client(mode, path, logging_callback=on_log, log_level="info") as client:
         assert client.protocol_version == SPOKEN[mode]
@@ -59,8 +62,9 @@ async def _everything(gateway: Gateway, mode: str, path: str, *, logs: bool) -> 
         failed = await client.call_tool(f"{prefix}failing", {})
         assert failed.is_error
         done = await client.call_tool(f"{prefix}slow", {"steps": 3}, progress_callback=on_progress)
+        assert isinstance(done.content[0], TextContent)
         assert done.content[0].text == "done"
-        assert progress == [1, 2, 3]
+        assert steps == [1, 2, 3]
         assert logged == (["log 1", "log 2", "log 3"] if logs else [])
         await _the_rest(client, prefix, uri_prefix)
 

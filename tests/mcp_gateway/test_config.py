@@ -16,7 +16,13 @@ GOOD = {
             "labels": ["reads:private"],
             "tools": {"git_commit": {"labels": ["writes"]}},
         },
-        "web": {"transport": {"type": "http", "url": "https://example.com/mcp", "headers": {"authorization": "${TOKEN}"}}},
+        "web": {
+            "transport": {
+                "type": "http",
+                "url": "https://example.com/mcp",
+                "headers": {"authorization": "${TOKEN}"},
+            }
+        },
     }
 }
 
@@ -43,9 +49,18 @@ def test_both_kinds_of_servers_are_read(tmp_path: Path) -> None:
         ({"servers": {"Git": GOOD["servers"]["git"]}}, "mcp_gateway.servers.Git: "),
         ({"servers": {"a__b": GOOD["servers"]["git"]}}, "mcp_gateway.servers.a__b: "),
         ({"servers": {"a": {"transport": {"type": "http", "url": "ftp://x"}}}}, "servers.a.transport.url: "),
-        ({"servers": {"a": {"transport": {"type": "http", "url": "http://x", "headers": {"a": "b"}}}}}, "headers.a: "),
         (
-            {"servers": {"a": {"transport": {"type": "http", "url": "http://x", "headers": {"Mcp-Name": "${TOKEN}"}}}}},
+            {"servers": {"a": {"transport": {"type": "http", "url": "http://x", "headers": {"a": "b"}}}}},
+            "headers.a: ",
+        ),
+        (
+            {
+                "servers": {
+                    "a": {
+                        "transport": {"type": "http", "url": "http://x", "headers": {"Mcp-Name": "${TOKEN}"}}
+                    }
+                }
+            },
             "headers.Mcp-Name: ",
         ),
         ({"servers": {"a": {"transport": {"type": "stdio", "command": ""}}}}, "transport.command: "),
@@ -55,7 +70,10 @@ def test_both_kinds_of_servers_are_read(tmp_path: Path) -> None:
         ({"accept": []}, "mcp_gateway.accept: "),
         ({"allowed_origins": ["example.com"]}, "allowed_origins[0]: "),
         ({"bind": "nowhere"}, "mcp_gateway.bind: "),
-        ({"limits": [{"name": "", "per": "user", "unit": "requests", "amount": 1}]}, "mcp_gateway.limits[0].name: "),
+        (
+            {"limits": [{"name": "", "per": "user", "unit": "requests", "amount": 1}]},
+            "mcp_gateway.limits[0].name: ",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, section: Any, problem: str) -> None:

@@ -63,6 +63,8 @@ def test_results_name_resources_as_the_endpoint_does() -> None:
     assert found["structuredContent"] == {"uri": "file:///c"}
 
 
-@pytest.mark.parametrize("body", [b'[{"uri":1}]', b'{"content":{"uri":1}}', b'{"contents":["uri",{"uri":3}]}'])
+@pytest.mark.parametrize(
+    "body", [b'[{"uri":1}]', b'{"content":{"uri":1}}', b'{"contents":["uri",{"uri":3}]}']
+)
 def test_a_result_of_an_unexpected_shape_stays_as_it_is(body: bytes) -> None:
     assert msgspec.json.decode(MERGED.result("fs", body)) == msgspec.json.decode(body)

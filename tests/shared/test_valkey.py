@@ -160,6 +160,27 @@ async def test_an_owner_that_was_killed_is_succeeded(tmp_path: Path) -> None:
     await eventually(lambda: not runs(pid), "the heir has stopped it")
 
 
+async def test_a_server_ends_when_everybody_who_used_it_was_killed(tmp_path: Path) -> None:
+    users = []
+    for said in (b"owned True\n", b"owned False\n"):
+        user = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _OWNER, str(tmp_path), cwd=_ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        assert user.stdout is not None
+        assert await asyncio.wait_for(user.stdout.readline(), 10) == said
+        users.append(user)
+    redis = await Redis.connect(f"unix://{tmp_path}/valkey.sock")
+    pid = await pid_of(redis)
+    for user in users:
+        assert await redis.execute("INCR", "n") > 0
+        user.kill()
+        await user.wait()
+    await eventually(lambda: not runs(pid), "the server has ended")
+    await redis.close()
+    async with started(tmp_path) as valkey:
+        assert await ask(valkey.url, "GET", "n") == b"2"
+
+
 async def test_a_path_too_long_for_a_socket_gets_a_short_one_elsewhere(tmp_path: Path) -> None:
     directory = tmp_path / ("d" * 120)
     async with started(directory) as first, started(directory) as second:

@@ -2,7 +2,8 @@
 one bearer.
 
 A message is a JSON list of steps, `{"model": "fast"}`, `{"tool": "tools__echo", "arguments": {…}}`,
-`{"agent": "researcher", "text": …}`; the answer is a JSON list of `{"ok": text}` or `{"error": text}`.
+`{"agent": "researcher", "text": …}`, `{"loop": step}`; the answer is a JSON list of `{"ok": text}` or
+`{"error": text}`.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from mcp.client.streamable_http import streamable_http_client
 from shared.ledger.entry import new_id
 
 Step = dict[str, Any]
+_LONGEST_LOOP = 1000
 
 
 async def perform(edge: str, bearer: str, text: str) -> str:
@@ -46,10 +48,21 @@ def _innermost(error: BaseException) -> BaseException:
 async def _step(edge: str, bearer: str, step: Step) -> str:
     if "model" in step:
         return await ask_model(edge, bearer, step["model"])
+    if "loop" in step:
+        return json.dumps(await _looped(edge, bearer, step["loop"]))
     if "tool" in step:
         return await call_tool(edge, bearer, step["tool"], step.get("arguments", {}))
     text = step.get("text", [])
     return await ask_agent(edge, bearer, step["agent"], text if isinstance(text, str) else json.dumps(text))
+
+
+async def _looped(edge: str, bearer: str, step: Step) -> Step:
+    """The same step again and again until it is refused: an agent that does not know when to stop."""
+    for done in range(_LONGEST_LOOP):
+        found = await attempted(edge, bearer, step)
+        if "error" in found or '"error"' in found["ok"]:
+            return {"done": done, "refused": found.get("error") or found["ok"]}
+    return {"done": _LONGEST_LOOP, "refused": ""}
 
 
 async def ask_model(edge: str, bearer: str, model: str) -> str:

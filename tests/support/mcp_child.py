@@ -30,8 +30,8 @@ def main() -> None:
 
 def take(message: dict[str, Any]) -> None:
     if "noisy" in WAYS:
-        print("a banner, and no JSON at all", flush=True)
-        print("x" * 200_000, file=sys.stderr, flush=True)
+        out("a banner, and no JSON at all")
+        sys.stderr.write("x" * 200_000)
     method = message.get("method")
     if method == "notifications/cancelled":
         cancelled.append(message["params"]["requestId"])
@@ -40,7 +40,14 @@ def take(message: dict[str, Any]) -> None:
         result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
         say(message, result=result)
     elif method == "server/discover" and "stateless" in WAYS:
-        say(message, result={"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"})
+        say(
+            message,
+            result={
+                "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {}},
+                "resultType": "complete",
+            },
+        )
     elif method == "tools/list":
         say(message, result={"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]})
     elif method == "tools/call":
@@ -49,8 +56,13 @@ def take(message: dict[str, Any]) -> None:
         say(message, error={"code": -32601, "message": "Method not found"})
 
 
+def out(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def say(message: dict[str, Any], **members: Any) -> None:
-    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **members}), flush=True)
+    out(json.dumps({"jsonrpc": "2.0", "id": message["id"], **members}))
 
 
 def text(message: dict[str, Any], value: object) -> None:
@@ -62,7 +74,7 @@ def progress(message: dict[str, Any]) -> None:
     if token is None:
         return
     params = {"progressToken": token, "progress": 1}
-    print(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}), flush=True)
+    out(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
 
 def hang(message: dict[str, Any]) -> None:
@@ -76,17 +88,17 @@ def whisper(message: dict[str, Any]) -> None:
 
 
 def long(message: dict[str, Any]) -> None:
-    print("y" * 3_000_000, flush=True)
+    out("y" * 3_000_000)
 
 
 def child(message: dict[str, Any]) -> None:
     """Starts a process of its own that would outlive it."""
-    sleeper = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603, S607
+    sleeper = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     text(message, sleeper.pid)
 
 
 def asks(message: dict[str, Any]) -> None:
-    print(json.dumps({"jsonrpc": "2.0", "id": "q1", "method": "roots/list"}), flush=True)
+    out(json.dumps({"jsonrpc": "2.0", "id": "q1", "method": "roots/list"}))
     text(message, json.loads(sys.stdin.readline()))
 
 

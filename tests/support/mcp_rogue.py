@@ -63,7 +63,12 @@ class Rogue:
         method, extra = message["method"], []
         result: Messages = {"capabilities": {"tools": {}}}
         if method == "server/discover" and not self.legacy:
-            result |= {"supportedVersions": [VERSION], "resultType": "complete", "ttlMs": 0, "cacheScope": "public"}
+            result |= {
+                "supportedVersions": [VERSION],
+                "resultType": "complete",
+                "ttlMs": 0,
+                "cacheScope": "public",
+            }
         elif method == "initialize" and self.legacy:
             result |= {"protocolVersion": "2025-11-25", "serverInfo": {"name": "rogue", "version": "0"}}
             self.sessions.append(f"s{len(self.sessions)}")
@@ -160,11 +165,19 @@ def answer(message: Messages, text: str) -> Messages:
 
 def progress(message: Messages) -> Messages:
     token = message["params"].get("_meta", {}).get("progressToken", 0)
-    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+    return {
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": {"progressToken": token, "progress": 1},
+    }
 
 
 async def plain(
-    send: Any, status: int, body: bytes, kind: str = "text/plain", extra: list[tuple[bytes, bytes]] | None = None
+    send: Any,
+    status: int,
+    body: bytes,
+    kind: str = "text/plain",
+    extra: list[tuple[bytes, bytes]] | None = None,
 ) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()), *(extra or [])]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -186,12 +199,12 @@ async def event(send: Any, message: Messages) -> None:
 
 
 async def _body(receive: Any) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _gone(receive: Any) -> None:

@@ -59,6 +59,12 @@ def tool_server(name: str = "one", seen: Seen | None = None) -> MCPServer:
         """The process that serves this."""
         return os.getpid()
 
+    _tools_that_take_long(server, seen)
+    _prompts_and_resources(server, name)
+    return server
+
+
+def _tools_that_take_long(server: MCPServer, seen: Seen) -> None:
     @server.tool()
     async def slow(steps: int, ctx: Context) -> str:
         """Reports on its progress."""
@@ -89,9 +95,6 @@ def tool_server(name: str = "one", seen: Seen | None = None) -> MCPServer:
             seen.headers.append({key.lower(): value for key, value in (ctx.headers or {}).items()})
         return "kept"
 
-    _prompts_and_resources(server, name)
-    return server
-
 
 def _prompts_and_resources(server: MCPServer, name: str) -> None:
     @server.prompt()
@@ -109,7 +112,7 @@ def _prompts_and_resources(server: MCPServer, name: str) -> None:
         """A note of any day."""
         return f"{day} at {name}"
 
-    @server.completion()
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def complete(ref: Any, argument: Any, context: Any) -> Completion:
         return Completion(values=[f"{argument.value}-{name}"])
 
@@ -119,7 +122,11 @@ def legacy_only(app: Any) -> Any:
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and _version(scope) == STATELESS_VERSION:
-            await _answer(send, 400, b'{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}}')
+            await _answer(
+                send,
+                400,
+                b'{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}}',
+            )
             return
         await app(scope, receive, send)
 
@@ -131,7 +138,8 @@ def stateless_only(app: Any) -> Any:
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and _version(scope) != STATELESS_VERSION:
-            body = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"]}}}'
+            error = b'{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":""}}'
+            body = b'{"jsonrpc":"2.0","id":null,"error":' + error + b"}"
             await _answer(send, 400, body)
             return
         await app(scope, receive, send)

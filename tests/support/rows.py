@@ -14,17 +14,22 @@ def caller(
     tenant: str = "acme",
     *,
     agents: tuple[str, ...] = (),
-    chain: str = "",
-    **more: str,
+    team: str = "",
+    project: str = "",
+    **more: Any,
 ) -> Caller:
-    principal = Principal(sub=sub, tenant=tenant, team=more.pop("team", ""), project=more.pop("project", ""))
-    return Caller(
-        principal=principal, actors=(sub, *agents), chain=chain or new_id(), credential="identity", **more
-    )
+    principal = Principal(sub=sub, tenant=tenant, team=team, project=project)
+    given: dict[str, Any] = {"chain": new_id(), "credential": "identity", **more}
+    return Caller(principal=principal, actors=(sub, *agents), **given)
 
 
 def entry(who: Caller | None = None, *, usage: Usage | None = None, **fields: Any) -> Entry:
-    given = {"id": new_id(), "service": "llm_gateway", "started_at": START_US, "outcome": Outcome.COMPLETED}
+    given: dict[str, Any] = {
+        "id": new_id(),
+        "service": "llm_gateway",
+        "started_at": START_US,
+        "outcome": Outcome.COMPLETED,
+    }
     given |= {"decision": "allow", "resource": "model:fast", "action": "invoke", "status": 200}
     return Entry(**{**given, **fields}, caller=who or caller(), usage=usage or Usage())
 

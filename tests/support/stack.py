@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.config.load import SERVICES
 from shared.http_client import HttpClient
 from tests.support.wait import eventually
 
-START_SECONDS = 25.0
+START_SECONDS = 60.0
 OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}
 OPERATOR_ROLE = {"member": "user:operator", "role": "role:operator", "dom": "system"}
 
@@ -38,13 +39,20 @@ class Answer(Struct, frozen=True):
 class Stack:
     """A running stack. `url` is the edge's; `admin` speaks to its admin API as the operator."""
 
-    def __init__(self, directory: Path, ports: dict[str, int], process: asyncio.subprocess.Process) -> None:
+    def __init__(self, directory: Path, ports: dict[str, int]) -> None:
         self.directory = directory
         self.ports = ports
-        self.process = process
         self.url = self.url_of("api_gateway")
         self.http = HttpClient()
         self.lines: list[str] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The `gatestack up` that runs."""
+        assert self._process is not None
+        return self._process
 
     def url_of(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
@@ -98,22 +106,101 @@ class Stack:
         """The process id of one service, found by the port it listens on being its own and its command
         line.
         """
+        found = self._pid(service)
+        assert found, f"{service} does not run"
+        return found
+
+    def _pid(self, service: str) -> int:
+        """The same, 0 while it does not run."""
         wanted = ["-m", service, "--config", str(self.config)]
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdigit() and (entry / "cmdline").read_text().split("\0")[1:5] == wanted:
-                    return int(entry.name)
-        raise AssertionError(f"{service} does not run")
+        pids = processes(lambda entry: (entry / "cmdline").read_text().split("\0")[1:5] == wanted)
+        return pids[0] if pids else 0
+
+    def _pid_but(self, service: str, old: int) -> int:
+        found = self._pid(service)
+        return 0 if found == old else found
+
+    @property
+    def valkey_pid(self) -> int:
+        """The embedded Valkey's process id: it works in the folder of its data."""
+        data = (self.directory / "state" / "valkey").resolve()
+        pids = processes(
+            lambda entry: (
+                (entry / "cwd").readlink() == data and "valkey-server" in (entry / "cmdline").read_text()
+            )
+        )
+        assert pids, "Valkey does not run"
+        return pids[0]
+
+    def left_behind(self) -> list[int]:
+        """Every process of this stack that still runs, whatever it is."""
+        place = str(self.directory.resolve())
+        return processes(
+            lambda entry: (
+                place in (entry / "cmdline").read_text() or str((entry / "cwd").readlink()).startswith(place)
+            )
+        )
+
+    async def kill(self, *services: str) -> None:
+        """`kill -9`. Returns when they have been started again and are ready."""
+        old = {service: self.pid_of(service) for service in services}
+        for pid in old.values():
+            os.kill(pid, signal.SIGKILL)
+        for service, pid in old.items():
+            again = partial(self._pid_but, service, pid)
+            await eventually(again, f"{service} started again", seconds=START_SECONDS)
+        await self.ready(*services)
+
+    async def start(self) -> None:
+        """`gatestack up`, until all is ready."""
+        self.lines.clear()
+        with (self.directory / "log").open("ab") as log:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "api_gateway.cli", "up", "--config", str(self.config)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._reading = reading = asyncio.create_task(_read(process, self.lines))
+        async with asyncio.timeout(START_SECONDS):
+            while not any("ready. The edge" in line for line in self.lines):
+                if process.returncode is not None or reading.done():
+                    told = (self.directory / "log").read_text()[-4000:]
+                    raise AssertionError("\n".join(self.lines) + told)
+                await asyncio.sleep(0.02)
+        await self.ready()
+
+    async def stop(self) -> None:
+        process = self._process
+        if process is not None and process.returncode is None:
+            os.kill(process.pid, signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), 25)
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        if self._reading is not None:
+            await self._reading
 
     async def ready(self, *services: str) -> None:
         """Waits until these services (all by default) say that they are ready."""
         for service in services or SERVICES:
-            await eventually(lambda service=service: self._is_ready(service), f"{service} ready")  # type: ignore[misc]
+            await eventually(partial(self._is_ready, service), f"{service} ready", seconds=START_SECONDS)
 
     async def _is_ready(self, service: str) -> bool:
         with contextlib.suppress(Exception):
             return (await self.send("GET", f"{self.url_of(service)}/readyz")).status == 200
         return False
+
+
+def processes(wanted: Callable[[Path], bool]) -> list[int]:
+    """The ids of the processes whose folder in /proc `wanted` says yes to."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and wanted(entry):
+                found.append(int(entry.name))
+    return found
 
 
 def free_ports(count: int) -> list[int]:
@@ -157,42 +244,23 @@ def configuration(directory: Path, ports: dict[str, int], sections: dict[str, An
 
 
 @contextlib.asynccontextmanager
-async def running_stack(directory: Path, **sections: Any) -> AsyncIterator[Stack]:
+async def running_stack(
+    directory: Path, *, ports: dict[str, int] | None = None, **sections: Any
+) -> AsyncIterator[Stack]:
     """`gatestack up` with `sections` over the test configuration; ended, and checked to have left nothing,
-    afterwards.
+    afterwards. `ports` by service, where a section has to know them.
     """
-    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    ports = ports or dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "gatestack.yaml"
     path.write_text(yaml.safe_dump(configuration(directory, ports, sections)))
-    log = (directory / "log").open("ab")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api_gateway.cli", "up", "--config", str(path)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=log,
-        start_new_session=True,
-    )
-    stack = Stack(directory, ports, process)
-    reading = asyncio.create_task(_read(process, stack.lines))
+    stack = Stack(directory, ports)
     try:
-        async with asyncio.timeout(START_SECONDS):
-            while not any("ready. The edge" in line for line in stack.lines):
-                if process.returncode is not None or reading.done():
-                    raise AssertionError("\n".join(stack.lines) + (directory / "log").read_text()[-4000:])
-                await asyncio.sleep(0.02)
-        await stack.ready()
+        await stack.start()
         yield stack
     finally:
         await stack.http.close()
-        if process.returncode is None:
-            os.kill(process.pid, signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), 25)
-            except TimeoutError:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        await reading
-        log.close()
+        await stack.stop()
 
 
 async def _read(process: asyncio.subprocess.Process, lines: list[str]) -> None:

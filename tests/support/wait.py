@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of for time, and never longer than five seconds."""
+"""Waiting for a condition instead of for time: never longer than five seconds, unless processes start."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,14 +10,18 @@ Value = TypeVar("Value")
 
 
 @overload
-async def eventually(check: Callable[[], Awaitable[Value]], what: str = "") -> Value: ...
+async def eventually(
+    check: Callable[[], Awaitable[Value]], what: str = "", *, seconds: float = SECONDS
+) -> Value: ...
 @overload
-async def eventually(check: Callable[[], Value], what: str = "") -> Value: ...
-async def eventually(check: Callable[[], Value | Awaitable[Value]], what: str = "") -> Value:
+async def eventually(check: Callable[[], Value], what: str = "", *, seconds: float = SECONDS) -> Value: ...
+async def eventually(
+    check: Callable[[], Value | Awaitable[Value]], what: str = "", *, seconds: float = SECONDS
+) -> Value:
     """The first true value of `check`. Fails the test when there is none in time."""
     last: Value | None = None
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 found = check()
                 last = await found if isawaitable(found) else found
@@ -26,5 +30,5 @@ async def eventually(check: Callable[[], Value | Awaitable[Value]], what: str = 
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(
-            f"it did not come true in {SECONDS} s: {what or check}; last: {last!r}"
+            f"it did not come true in {seconds} s: {what or check}; last: {last!r}"
         ) from None

@@ -3,7 +3,6 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -21,8 +20,8 @@ from shared.limits.limiter import Lease
 
 _BYTES_PER_TOKEN = 4
 # An image or a recording in base64 is not text: it counts as a round number of tokens, not by its bytes.
-_ATTACHMENT = re.compile(rb"[A-Za-z0-9+/=\\]{4096,}")
-_ATTACHMENT_TOKENS = 1_500
+_ATTACHMENTS = (b";base64,", b'"data":"')
+_ATTACHMENT_BYTES, _ATTACHMENT_TOKENS, _ATTACHMENTS_MAX = 4_096, 1_500, 256
 _USAGE_WISH = b'{"include_usage":true}'
 _ABSENT = Raw(b"null")
 
@@ -106,7 +105,23 @@ def _member(found: dict[str, Raw], name: str, decoder: msgspec.json.Decoder[Any]
 
 
 def _tokens(messages: bytes) -> int:
-    if len(messages) < 4096:
-        return len(messages) // _BYTES_PER_TOKEN
-    attachments = [match.end() - match.start() for match in _ATTACHMENT.finditer(messages)]
-    return (len(messages) - sum(attachments)) // _BYTES_PER_TOKEN + len(attachments) * _ATTACHMENT_TOKENS
+    count = size = 0
+    if len(messages) > _ATTACHMENT_BYTES:
+        for marker in _ATTACHMENTS:
+            found = _attached(messages, marker)
+            count, size = count + len(found), size + sum(found)
+    return max(0, len(messages) - size) // _BYTES_PER_TOKEN + count * _ATTACHMENT_TOKENS
+
+
+def _attached(messages: bytes, marker: bytes) -> list[int]:
+    """The sizes of the long strings that begin at `marker`; only so many, for this must stay cheap."""
+    sizes: list[int] = []
+    at = messages.find(marker)
+    for _ in range(_ATTACHMENTS_MAX):
+        if at < 0:
+            break
+        end = messages.find(b'"', at + len(marker))
+        if end - at >= _ATTACHMENT_BYTES:
+            sizes.append(end - at)
+        at = messages.find(marker, at + len(marker))
+    return sizes

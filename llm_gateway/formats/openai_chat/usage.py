@@ -7,7 +7,7 @@ from msgspec import Meta, Raw, Struct
 
 from shared.ledger.entry import Usage
 
-Count = Annotated[int, Meta(ge=0, le=2**40)]
+Count = Annotated[int, Meta(ge=0, le=2**32)]
 
 
 class _InputDetails(Struct, frozen=True):

@@ -86,7 +86,9 @@ async def test_discover_presents_what_is_here(plain: Gateway, path: str) -> None
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list"])
+@pytest.mark.parametrize(
+    "method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+)
 async def test_lists_are_private_to_the_caller(plain: Gateway, path: str, method: str) -> None:
     result = (await plain.ask(method, path=path)).json["result"]
     assert (result["resultType"], result["cacheScope"]) == ("complete", "private")
@@ -101,7 +103,9 @@ async def test_a_result_of_a_server_with_sessions_gets_what_it_lacks(
     assert result == {"resultType": "complete", "content": [{"type": "text", "text": "fine"}]}
 
 
-@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "sampling/createMessage", "x/y"])
+@pytest.mark.parametrize(
+    "method", ["initialize", "ping", "logging/setLevel", "sampling/createMessage", "x/y"]
+)
 async def test_what_this_era_does_not_know_is_not_found(plain: Gateway, method: str) -> None:
     heard = await plain.ask(method)
     assert (heard.status, heard.error["code"]) == (404, -32601)

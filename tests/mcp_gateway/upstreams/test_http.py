@@ -132,7 +132,9 @@ async def test_each_principal_has_its_own_session(opened: Open, legacy_rogue: Se
     assert set(used()) <= set(server.ended)
 
 
-async def test_a_session_that_the_server_has_forgotten_is_begun_anew(opened: Open, legacy_rogue: Server) -> None:
+async def test_a_session_that_the_server_has_forgotten_is_begun_anew(
+    opened: Open, legacy_rogue: Server
+) -> None:
     server, url = legacy_rogue
     async with opened({"r": http(url)}) as gateway:
         assert (await gateway.call("fine", path=PATH)).text == "fine"

@@ -27,7 +27,11 @@ PATH = "/servers/c/mcp"
 
 
 def section(*ways: str, **transport: Any) -> dict[str, Any]:
-    return {"c": {"transport": {"type": "stdio", "command": sys.executable, "args": [PROGRAM, *ways], **transport}}}
+    return {
+        "c": {
+            "transport": {"type": "stdio", "command": sys.executable, "args": [PROGRAM, *ways], **transport}
+        }
+    }
 
 
 async def said(gateway: Gateway, tool: str, **arguments: Any) -> Any:
@@ -48,7 +52,7 @@ async def hanging(gateway: Gateway, token: str = "p") -> tuple[Reply, AsyncItera
 
 def gone(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 

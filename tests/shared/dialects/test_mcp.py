@@ -35,7 +35,9 @@ def _refusal(dialect: Mcp, error: GatestackError) -> tuple[int, dict[bytes, byte
         (-32022, 400, 400),
     ],
 )
-def test_protocol_errors_travel_under_the_status_of_their_era(code: int, session: int, stateless: int) -> None:
+def test_protocol_errors_travel_under_the_status_of_their_era(
+    code: int, session: int, stateless: int
+) -> None:
     error = BadRequest("no", code=code)
     assert _refusal(Mcp(Raw(b"1")), error)[0] == session
     assert _refusal(Mcp(Raw(b"1"), stateless=True), error)[0] == stateless

@@ -11,6 +11,7 @@ import pytest
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.identity.signing import Signer
+from shared.ledger import drain
 from shared.ledger.audit import verify
 from shared.ledger.drain import Drain
 from shared.ledger.journal import Journal
@@ -110,16 +111,33 @@ async def test_many_rows_move_in_few_transactions(bench: Bench) -> None:
     assert watched.batches == [2080, 520]
 
 
+async def test_a_tenant_that_never_pauses_does_not_keep_the_others_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "_PAGE", 5)
+    monkeypatch.setattr(drain, "_BATCH", 5)
+
+    class Busy(Watched):
+        async def append(self, rows: Sequence[SealedRow]) -> int:
+            await bench.close(5, "busy")
+            return await super().append(rows)
+
+    await bench.close(20, "busy")
+    others = await bench.close(1, "quiet")
+    assert 21 <= await bench.another(Busy(bench.store)).step() <= 30
+    assert set(others) <= set(await bench.kept())
+
+
 async def test_a_drain_that_dies_between_commit_and_acknowledgement_doubles_nothing(bench: Bench) -> None:
     ids = await bench.close(40)
     watched = Watched(bench.store)
     watched.after = Unavailable("killed here")
-    drain = bench.another(watched)
+    draining = bench.another(watched)
     with pytest.raises(Unavailable):
-        await drain.step()
-    assert (await bench.waiting(), drain.lag) == (40, 40)
+        await draining.step()
+    assert (await bench.waiting(), draining.lag) == (40, 40)
     watched.after = None
-    assert await drain.step() == 40
+    assert await draining.step() == 40
     assert sorted(await bench.kept()) == sorted(ids)
     (line,) = await bench.store.spend(SpendQuery(tenant="acme"))
     assert (line.calls, line.cost_micros) == (40, 40)
@@ -132,8 +150,8 @@ async def test_several_drains_at_once_never_double(bench: Bench, monkeypatch: py
     monkeypatch.setattr(Drain, "_leads_now", always)
     ids = [name for tenant in range(5) for name in await bench.close(100, f"t{tenant}")]
     drains = [bench.another() for _ in range(4)]
-    await asyncio.gather(*(drain.step() for drain in drains), bench.close(50, "late"))
-    await asyncio.gather(*(drain.step() for drain in drains))
+    await asyncio.gather(*(each.step() for each in drains), bench.close(50, "late"))
+    await asyncio.gather(*(each.step() for each in drains))
     assert len(await bench.kept()) == 550
     assert set(ids) <= set(await bench.kept())
     (line,) = await bench.store.spend(SpendQuery(tenant=None))
@@ -182,8 +200,8 @@ async def test_no_checkpoint_arrives_before_the_rows_that_it_covers(bench: Bench
         bench.clock.advance(61)
         await bench.ledger.tick()
     watched = Watched(bench.store)
-    drain = bench.another(watched)
-    moved = asyncio.create_task(drain.step())
+    draining = bench.another(watched)
+    moved = asyncio.create_task(draining.step())
     # While the drain is under way the next checkpoint is signed over rows that it has not seen.
     await bench.close(5, "zulu")
     bench.clock.advance(61)
@@ -191,9 +209,9 @@ async def test_no_checkpoint_arrives_before_the_rows_that_it_covers(bench: Bench
     await moved
     report = await verify(bench.store)
     assert (report.findings, report.notes) == ([], [])
-    await drain.step()
+    await draining.step()
     await bench.ledger.stop()
-    await drain.step()
+    await draining.step()
     report = await verify(bench.store)
     assert (report.findings, report.notes, report.checkpoints, report.rows) == ([], [], 4, 24)
 
@@ -232,9 +250,9 @@ async def test_while_sql_is_gone_rows_wait_and_then_arrive(
 
 async def test_a_drain_without_redis_goes_on_trying(tmp_path: Path) -> None:
     store = open_store(f"sqlite://{tmp_path}/gatestack.db")
-    drain = Drain(Redis(f"unix://{tmp_path}/nobody.sock"), store, Clock())
-    running = asyncio.create_task(drain.run())
-    await eventually(lambda: drain.trouble)
+    alone = Drain(Redis(f"unix://{tmp_path}/nobody.sock"), store, Clock())
+    running = asyncio.create_task(alone.run())
+    await eventually(lambda: alone.trouble)
     assert not running.done()
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):

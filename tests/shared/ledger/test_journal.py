@@ -11,7 +11,8 @@ import pytest
 from msgspec import Raw
 
 from shared.errors import Unavailable
-from shared.ledger.journal import Journal, Waiting
+from shared.ledger.journal import Journal
+from shared.ledger.lines import Waiting
 from tests.support.wait import eventually
 
 

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.identity.principal import ChainBudget
 from shared.identity.signing import Signer
 from shared.ledger.checkpoint import Mark, Notary
 from shared.ledger.entry import Usage
 from shared.ledger.journal import Journal
 from shared.ledger.writer import Ledger
-from shared.limits.plan import Estimate
-from shared.redis_client import RedisError
+from shared.limits.keys import tenant_keys
+from shared.limits.limiter import Lease, Limiter
+from shared.limits.plan import Estimate, plan
+from shared.redis_client import Redis, RedisError
 from tests.shared.ledger.fakes import FakeLimiter, assert_chained, lease
 from tests.support.clock import FakeClock
 from tests.support.rows import caller, entry
@@ -233,3 +237,38 @@ async def test_a_ledger_without_a_signer_chains_and_signs_nothing(bench: Bench) 
     await unsigned.tick()
     await unsigned.stop()
     assert len(bench.limiter.rows) == 1
+
+
+class Flaky(FakeLimiter):
+    """A limiter over a real Redis that a test can take away all the same."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__()
+        self.real = Limiter(redis, Clock())
+
+    async def settle(
+        self, lease: Lease | None, used: Estimate, *, tenant: str, row: bytes, hash: bytes
+    ) -> None:
+        await super().settle(lease, used, tenant=tenant, row=row, hash=hash)
+        await self.real.settle(lease, used, tenant=tenant, row=row, hash=hash)
+
+
+@pytest.mark.parametrize("through_journal", [False, True])
+async def test_what_was_reserved_is_replaced_by_the_truth_exactly_once(
+    bench: Bench, redis: Redis, through_journal: bool
+) -> None:
+    limiter = bench.limiter = Flaky(redis)
+    ledger = bench.another()
+    who = caller(budget=ChainBudget(tokens=1000, model_calls=3))
+    wanted = plan([], {}, Estimate(tokens_in=400, model_calls=1))
+    held = await limiter.real.reserve(wanted, tenant="acme", chain=who.chain, budget=who.budget)
+    if through_journal:
+        limiter.gone()
+    await ledger.close(entry(who, usage=Usage(tokens_in=30, tokens_out=7), cost_micros=9), held)
+    limiter.back()
+    await ledger.tick()
+    await ledger.tick()
+    state = await limiter.real.state("acme", who.chain)
+    assert (state.tokens, state.micros, state.model_calls) == (37, 9, 1)
+    assert await redis.execute("XLEN", tenant_keys("acme").ledger) == 1
+    await ledger.stop()

@@ -43,22 +43,20 @@ def test_a_chain_is_allowed_when_stock_casbin_allows_each_of_its_principals(
     policy, enforcer = Policy.compile(policy_rules, 1), stock(policy_rules)
     decision = policy.decide_chain(caller, obj, "invoke", {"args": args, "taint": frozenset()})
     who = caller.principal
-    contexts = [
-        {
-            **{"sub": sub, "hop": hop, "actor": caller.actor, "actors": caller.actors, "depth": caller.depth},
-            **{
-                "tenant": who.tenant,
-                "team": who.team,
-                "project": who.project,
-                "tier": who.tier,
-                "key": caller.key,
-            },
-            **{"args": args, "taint": frozenset[str]()},
-            **({"tool": obj.removeprefix("tool:")} if obj.startswith("tool:") else {}),
-            **({"model": obj.removeprefix("model:")} if obj.startswith("model:") else {}),
-        }
-        for hop, sub in enumerate(caller.actors)
-    ]
+    kind, _, name = obj.partition(":")
+    known = {
+        "actor": caller.actor,
+        "actors": caller.actors,
+        "depth": caller.depth,
+        "tenant": who.tenant,
+        "team": who.team,
+        "project": who.project,
+        "tier": who.tier,
+        "args": args,
+        "taint": frozenset[str](),
+        kind: name,
+    }
+    contexts = [known | {"sub": sub, "hop": hop} for hop, sub in enumerate(caller.actors)]
     asked = [(ctx["sub"], who.tenant, obj, "invoke", ctx) for ctx in contexts]
     allowed = in_scope(who.scope, obj) and all(enforcer.enforce(*request) for request in asked)
     assert decision.allowed == allowed

@@ -40,7 +40,7 @@ HOSTILE_OBJECTS = (
     "模:x",
 )
 
-# Repeated entries are drawn more often: most rules and requests are to be about the same principal and tenant.
+# Repeated entries are drawn more often: most rules and requests are to be about one principal and tenant.
 _dom = st.sampled_from(("acme", "acme", "acme", "*", "globex"))
 _act = st.sampled_from(("invoke", "invoke", "invoke", "*", "list"))
 _subject = st.sampled_from(("user:a", "*", "user:*", "role:0", *ROLES, *GROUPS, "agent:p", "agent:*"))

@@ -13,6 +13,7 @@ from shared.store.columns import (
     SPEND_COLUMNS,
     Parsed,
     columns_of,
+    fitted,
     is_spend,
     rollup,
 )
@@ -42,8 +43,9 @@ def test_columns_fit_into_both_databases_whatever_is_in_the_row() -> None:
             started_at=2**90,
         )
     )
-    assert found["principal"] == "ab"
-    assert len(str(found["model"])) == 256
+    assert str(found["principal"]).startswith("a\ufffdb#")
+    assert str(found["model"]).startswith("x" * 128 + "#")
+    assert len(str(found["model"])) < 256
     assert (found["cost_micros"], found["tokens_in"], found["started_at"]) == (0, 10**15, 2**62 - 1)
 
 
@@ -76,6 +78,12 @@ def test_a_checkpoint_is_no_spend_and_its_signature_is_kept_apart() -> None:
     assert not is_spend(row)
     assert list(parsed.tokens.values()) == [(row.id, "w", "token")]
     assert rollup(parsed.records.values()) == []
+
+
+def test_texts_that_have_to_be_cut_stay_different() -> None:
+    texts = ["a" * 256, "a" * 257, "a" * 258, "b\x00", "b", "b\x00\x00", "\udc80" * 300]
+    assert len({fitted(text) for text in texts}) == len(texts)
+    assert fitted("plain") == "plain"
 
 
 def test_a_batch_holds_every_id_once_and_in_order() -> None:

@@ -43,6 +43,16 @@ def test_an_image_does_not_count_by_its_bytes() -> None:
     assert read(messages=[{"role": "user", "content": [part]}]).tokens_in < 2_000
 
 
+def test_a_recording_does_not_count_by_its_bytes() -> None:
+    part = {"type": "input_audio", "input_audio": {"data": "UklGRg" * 100_000, "format": "wav"}}
+    assert read(messages=[{"role": "user", "content": [part, part]}]).tokens_in < 3_500
+
+
+def test_many_short_markers_are_text() -> None:
+    text = ";base64, " * 10_000
+    assert read(messages=[{"role": "user", "content": text}]).tokens_in > 20_000
+
+
 @pytest.mark.parametrize(
     ("members", "param"),
     [
