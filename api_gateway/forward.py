@@ -13,6 +13,7 @@ from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects import Dialect
 from shared.dialects.plain import Plain
+from shared.errors import ClientGone, Refusal, UpstreamFault
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
@@ -34,23 +35,30 @@ class Forwarder:
         body = await self._body(exchange)
         if isinstance(body, bytes):
             flight.dialect = _knowing(flight.dialect, exchange, body)
-        async with await self._http.send(
-            exchange.method,
-            _address(exchange, upstream),
-            headers=self._headers(exchange, flight, caller, upstream, body),
-            body=body,
-            header_timeout=upstream.header_timeout,
-            idle_timeout=upstream.idle_timeout,
-        ) as reply:
+        try:
+            reply = await self._http.send(
+                exchange.method,
+                _address(exchange, upstream),
+                headers=self._headers(exchange, flight, caller, upstream, body),
+                body=body if isinstance(body, bytes) else body.chunks(),
+                header_timeout=upstream.header_timeout,
+                idle_timeout=upstream.idle_timeout,
+            )
+        except UpstreamFault:
+            if isinstance(body, Upload) and body.failure is not None:
+                raise body.failure from None
+            raise
+        async with reply:
             await _relay(exchange, flight, reply)
 
-    async def _body(self, exchange: Exchange) -> bytes | AsyncIterator[bytes]:
+    async def _body(self, exchange: Exchange) -> "bytes | Upload":
         if not exchange.expects_body:
             return b""
+        exchange.refuse_announced(self._body_cap)
         announced = exchange.header("content-length")
         if announced is not None and announced.isdigit() and int(announced) <= _SMALL_BODY:
             return await exchange.body(self._body_cap)
-        return exchange.chunks(self._body_cap)
+        return Upload(exchange, self._body_cap)
 
     def _headers(
         self,
@@ -58,7 +66,7 @@ class Forwarder:
         flight: Flight,
         caller: Caller,
         upstream: Upstream,
-        body: bytes | AsyncIterator[bytes],
+        body: "bytes | Upload",
     ) -> list[tuple[bytes | str, bytes | str]]:
         claims = identity_claims(
             caller,
@@ -83,6 +91,25 @@ class Forwarder:
         if not isinstance(body, bytes) and length is not None:
             own.append(("content-length", length))
         return headers + own
+
+
+class Upload:
+    """A body that is sent on while it arrives. `failure` is what ended it on the client's side: the HTTP client
+    could only tell that the connection it was writing to is of no more use.
+    """
+
+    def __init__(self, exchange: Exchange, cap: int) -> None:
+        self.failure: Exception | None = None
+        self._exchange = exchange
+        self._cap = cap
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._exchange.chunks(self._cap):
+                yield chunk
+        except (Refusal, ClientGone) as error:
+            self.failure = error
+            raise
 
 
 async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:

@@ -103,7 +103,7 @@ class Exchange:
 
     async def chunks(self, cap: int | None) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises like `body`."""
-        self._refuse_announced(cap)
+        self.refuse_announced(cap)
         seen, more = 0, not self._consumed
         while more:
             message = await self._receive()
@@ -162,7 +162,8 @@ class Exchange:
                     seen += len(message.get("body", b""))
                     more = message.get("more_body", False)
 
-    def _refuse_announced(self, cap: int | None) -> None:
+    def refuse_announced(self, cap: int | None) -> None:
+        """Raises TooLarge where the client itself says that its body is."""
         announced = self.header("content-length") if cap is not None else None
         if announced is None or cap is None:
             return

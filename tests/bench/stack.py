@@ -20,6 +20,8 @@ from shared.identity.principal import Caller, Principal, Trace
 from shared.identity.signing import Signer
 from shared.identity.token import identity_claims
 from shared.ledger.entry import new_id
+from shared.redis_client import Redis
+from shared.snapshots import Snapshots
 
 GATEWAY_CORE, OTHER_CORE = 0, 1
 SERVICES = ("llm_gateway", "mcp_gateway", "agent_gateway", "api_gateway")
@@ -136,6 +138,16 @@ def _policy() -> dict[str, Any]:
     roles.append({"member": "user:operator", "role": "role:operator", "dom": "system"})
     rules.append({"sub": "role:operator", "dom": "system", "obj": "*", "act": "*", "cond": ""})
     return {"rules": rules, "roles": roles}
+
+
+async def publish_no_kills(signer: Signer, valkey: str) -> None:
+    """What an edge does before a service that is measured without one lets anything through."""
+    redis = await Redis.connect(valkey)
+    try:
+        clock = Clock()
+        await Snapshots(redis, None, clock).publish("kills", b"[]", int(clock.now() * 1000), signer)
+    finally:
+        await redis.close()
 
 
 def tokens(signer: Signer, audience: str, count: int) -> list[str]:

@@ -17,7 +17,7 @@ from tests.bench import stack
 from tests.bench.calls import JSON
 from tests.bench.load import request
 
-STREAMS, ROUNDS, PACE_NS = 50, 4, 20_000_000
+STREAMS, ROUNDS, PACE_NS, STAGGER_SECONDS = 50, 4, 20_000_000, 0.008
 _STAMP = re.compile(rb'"content":\s*"(\d+)"')
 _BODY = b'{"model":"bench","stream":true,"messages":[{"role":"user","content":"count"}]}'
 
@@ -54,7 +54,8 @@ async def measure(directory: Path) -> dict[str, dict[str, Any]]:
 
         upstream = start("upstream", ["-m", "tests.bench.upstream"], stack.OTHER_CORE)
         config = stack.write_config(directory, upstream.url)
-        start("state", ["-m", "tests.bench.state", str(directory / "state")], stack.OTHER_CORE)
+        state = start("state", ["-m", "tests.bench.state", str(directory / "state")], stack.OTHER_CORE)
+        await stack.publish_no_kills(signer, state.url)
         bare = start("bare", ["-m", "tests.bench.bare", upstream.url], stack.GATEWAY_CORE)
         llm = start("llm_gateway", ["-m", "llm_gateway", "--config", str(config)], stack.GATEWAY_CORE)
         plain = [request(f"{bare.url}/v1/chat/completions", _BODY, JSON)] * STREAMS
@@ -87,7 +88,12 @@ async def measure(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 async def together(url: str, payloads: list[bytes]) -> list[list[int]]:
-    return await asyncio.gather(*(one_stream(url, payload) for payload in payloads))
+    async def later(place: int, payload: bytes) -> list[int]:
+        # All at once would measure how long fifty set-ups take one after the other.
+        await asyncio.sleep(place * STAGGER_SECONDS)
+        return await one_stream(url, payload)
+
+    return await asyncio.gather(*(later(place, payload) for place, payload in enumerate(payloads)))
 
 
 def _p99_ms(values: list[int]) -> float:

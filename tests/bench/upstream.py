@@ -24,7 +24,7 @@ _CHAT = json.dumps(
         "usage": {"prompt_tokens": 20, "completion_tokens": 60, "total_tokens": 80},
     }
 ).encode()
-_CHUNKS = 20
+_CHUNKS = 40
 _PAUSE_SECONDS = 0.02
 
 

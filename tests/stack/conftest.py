@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.stack.puppet import perform
 from tests.support.agents import CallingBack as Puppet
 from tests.support.agents import Parts, Patient, RunningAgent, agent
-from tests.support.mcp_servers import tool_server
+from tests.support.mcp_servers import Seen, tool_server
 from tests.support.providers import ScriptedProvider, completion
 from tests.support.serve import serving
 from tests.support.stack import Stack, running_stack
@@ -38,10 +38,13 @@ RULES: list[dict[str, str]] = [
 class World:
     """The stack and everything round it."""
 
-    def __init__(self, stack: Stack, provider: ScriptedProvider, agents: dict[str, RunningAgent]) -> None:
+    def __init__(
+        self, stack: Stack, provider: ScriptedProvider, agents: dict[str, RunningAgent], seen: Seen
+    ) -> None:
         self.stack = stack
         self.provider = provider
         self.agents = agents
+        self.seen = seen
 
     @property
     def url(self) -> str:
@@ -68,7 +71,8 @@ async def open_world(directory: Path, **sections: Any) -> AsyncIterator[World]:
     async with contextlib.AsyncExitStack() as opened:
         provider = await opened.enter_async_context(ScriptedProvider())
         provider.will(completion("hello"))
-        tools = await opened.enter_async_context(serving(tool_server("tools").streamable_http_app()))
+        seen = Seen()
+        tools = await opened.enter_async_context(serving(tool_server("tools", seen).streamable_http_app()))
         edge: list[str] = []
 
         async def act(bearer: str, text: str) -> str:
@@ -82,7 +86,7 @@ async def open_world(directory: Path, **sections: Any) -> AsyncIterator[World]:
             config[name] = {**config.get(name, {}), **section}
         stack = await opened.enter_async_context(running_stack(directory, **config))
         edge.append(stack.url)
-        yield World(stack, provider, agents)
+        yield World(stack, provider, agents, seen)
 
 
 def _sections(provider: str, tools: str, agents: dict[str, RunningAgent]) -> dict[str, Any]:

@@ -282,6 +282,8 @@ async def test_killing_everything_leaves_the_operator_at_the_controls(world: Wor
     assert killed.status == 201
     refused = await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)
     assert (refused.status, refused.json["error"]["code"]) == (403, "killed")
-    assert [one["id"] for one in (await world.stack.admin("GET", "/kills")).json["kills"]] == [killed.json["id"]]
+    assert [one["id"] for one in (await world.stack.admin("GET", "/kills")).json["kills"]] == [
+        killed.json["id"]
+    ]
     assert (await world.stack.admin("DELETE", f"/kills/{killed.json['id']}")).status == 200
     assert (await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)).status == 200

@@ -62,6 +62,7 @@ class Ledger:
 
     def sql(self, statement: str, *values: object) -> None:
         with sqlite3.connect(self.path) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
             connection.execute(statement, values)
         connection.close()
 

@@ -14,7 +14,7 @@ CTX: dict[str, Any] = {
     "depth": 2,
     "actors": ("user:a", "agent:planner"),
     "taint": frozenset({"reads:private"}),
-    "args": {"amount": 500, "path": "/home/a", "nested": {"deep": True}, "tags": ["x", "y"], "none": None},
+    "args": {"amount": 500, "path": "/data/a", "nested": {"deep": True}, "tags": ["x", "y"], "none": None},
     "tool": "git/log",
 }
 
