@@ -94,8 +94,8 @@ class Forwarder:
 
 
 class Upload:
-    """A body that is sent on while it arrives. `failure` is what ended it on the client's side: the HTTP client
-    could only tell that the connection it was writing to is of no more use.
+    """A body that is sent on while it arrives. `failure` is what ended it on the client's side: the HTTP
+    client could only tell that the connection it was writing to is of no more use.
     """
 
     def __init__(self, exchange: Exchange, cap: int) -> None:

@@ -2,6 +2,8 @@
 name.
 """
 
+import msgspec
+
 from api_gateway.budget import narrowed
 from api_gateway.forward import Forwarder
 from api_gateway.guard import strip_identity
@@ -53,8 +55,9 @@ class Pipeline:
             # Only now, so that an unknown client learns nothing about which paths exist.
             route = self._routes.match(exchange)
             flight.entry.resource, flight.entry.action = route.resource, route.action
+            asked = caller if route.scoped else unscoped(caller)
             grant = authorize(
-                self._policy.current, caller, route.resource, route.action, {"path": exchange.path}
+                self._policy.current, asked, route.resource, route.action, {"path": exchange.path}
             )
             flight.granted(grant)
             flight.lease = await limit(grant, self._rules, self._limiter, route.name)
@@ -69,3 +72,10 @@ class Pipeline:
         """Is this an operator at the controls? (With a key of their own: an agent in their name is not.)"""
         own = caller.credential == "key" and caller.principal.tenant == self._operator_tenant
         return own and path.startswith("/admin/")
+
+
+def unscoped(caller: Caller) -> Caller:
+    """The caller without its scope: what that narrows is decided behind the route, by the gateway that knows it."""
+    if not caller.principal.scope:
+        return caller
+    return msgspec.structs.replace(caller, principal=msgspec.structs.replace(caller.principal, scope=()))

@@ -30,7 +30,10 @@ class Upstream(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`resource` and `action` are what policy is asked; exactly one of `upstream` and `endpoint` is set."""
+    """`resource` and `action` are what policy is asked; exactly one of `upstream` and `endpoint` is set.
+
+    `scoped` is False where the resource that a credential's scope speaks of is only known behind the route.
+    """
 
     name: str
     resource: str
@@ -38,6 +41,7 @@ class Route(Struct, frozen=True, kw_only=True):
     dialect: DialectName = "plain"
     upstream: Upstream | None = None
     endpoint: Endpoint | None = None
+    scoped: bool = True
 
 
 class Pages(Protocol):
@@ -60,7 +64,9 @@ class RouteTable:
                 header_timeout=section.header_timeout_seconds,
                 idle_timeout=section.idle_timeout_seconds,
             )
-            return Route(name=name, resource=f"route:{name}", dialect=dialect, upstream=upstream)
+            return Route(
+                name=name, resource=f"route:{name}", dialect=dialect, upstream=upstream, scoped=False
+            )
 
         llm = gateway("llm", "llm_gateway", gateways.llm_gateway, "openai")
         mcp = gateway("mcp", "mcp_gateway", gateways.mcp_gateway, "mcp")

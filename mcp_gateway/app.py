@@ -71,6 +71,7 @@ def _pipeline(
     return Pipeline(
         account=parts.account,
         origins=frozenset(section.allowed_origins),
+        hosts=frozenset(section.allowed_hosts),
         authenticate=Authenticate(tuple(_authenticator(kind, parts) for kind in section.accept)),
         read=Read(SessionEra(sessions), StatelessEra(), body_cap=section.max_body_bytes),
         catalog=catalog,

@@ -16,6 +16,8 @@ from shared.errors import BadRequest
 from shared.identity.principal import Caller
 from shared.jsonrpc import Envelope
 
+# Names are remembered with what policy said about them: nobody may fill that memory with few requests.
+_LONGEST_NAME = 2048
 _EMPTY_OBJECT = Raw(b"{}")
 _REF_TYPES: dict[str, tuple[Kind, str]] = {
     "ref/prompt": ("prompt", "name"),
@@ -121,14 +123,14 @@ def _referenced(params: Members) -> Named:
 def _object(raw: Raw, place: str) -> Members:
     try:
         return meta.members(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         raise _invalid(place, "an object") from None
 
 
 def _text(raw: Raw | None, place: str) -> str:
     found: str = _decoded(raw if raw is not None else jsonrpc.NULL, str, place, "a string")
-    if not found:
-        raise _invalid(place, "a string that is not empty")
+    if not 0 < len(found) <= _LONGEST_NAME:
+        raise _invalid(place, f"a string of 1 to {_LONGEST_NAME} characters")
     return found
 
 

@@ -141,6 +141,11 @@ class Catalog:
         except TimeoutError as error:
             text = f"the MCP server {server!r} did not say within {self._patience:g} s what it has"
             self._note(shelf, UpstreamTimeout(text, cause=error))
+        except Exception as error:
+            # Whatever a server says, it must not take anything down but itself.
+            _LOG.exception("the lists of the MCP server %s", server)
+            text = f"the MCP server {server!r} lists nothing readable"
+            self._note(shelf, UpstreamBroken(text, cause=error))
         finally:
             now = self._clock.monotonic()
             # A server that lets us wait is asked less often: those who want the lists of others wait with us.

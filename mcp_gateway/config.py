@@ -70,8 +70,9 @@ class ServerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`accept` says which credentials are taken: `identity` behind the edge, `key` and `delegation` when
-    this service faces clients itself. `catalog_seconds` is how long a server's lists are remembered,
-    `refresh_seconds` how often at most they are asked for again before that.
+    this service faces clients itself. Pages of `allowed_origins` (and local ones) may call; where
+    `allowed_hosts` names any, no other host name leads here. `catalog_seconds` is how long a server's lists
+    are remembered, `refresh_seconds` how often at most they are asked for again before that.
     """
 
     bind: str = "127.0.0.1:8082"
@@ -80,6 +81,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     servers: dict[str, ServerRule] = {}
     limits: list[LimitRule] = []
     allowed_origins: list[str] = []
+    allowed_hosts: list[str] = []
     max_body_bytes: Bytes = 4_194_304
     max_result_bytes: Bytes = 33_554_432
     catalog_seconds: Seconds = 60.0

@@ -1,6 +1,7 @@
 """Puts one call to its server and brings back what the server says, as the client's era expects it."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
@@ -71,7 +72,12 @@ class Forward:
             async with Reply(exchange, streams=ask.streams) as reply:
                 answer = await self._answer(call, target.server, ask, reply)
                 flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)
-                status, message = _finished(ask, target, answer, flight)
+                try:
+                    status, message = _finished(ask, target, answer, flight)
+                except (msgspec.DecodeError, RecursionError) as error:
+                    raise UpstreamBroken(
+                        f"the MCP server {target.server!r} answered with something unreadable", cause=error
+                    ) from error
                 await reply.finish(status, message)
 
     async def _answer(self, call: Call, server: str, ask: Ask, reply: Reply) -> Envelope:
@@ -82,9 +88,10 @@ class Forward:
                 message = await _next(messages, server, patience)
                 if not message.method:
                     return message
-                note = _note(ask, message)
-                if note is not None:
-                    await reply.note(note)
+                with contextlib.suppress(msgspec.DecodeError):
+                    note = _note(ask, message)
+                    if note is not None:
+                        await reply.note(note)
 
 
 async def _next(messages: AsyncGenerator[Envelope, None], server: str, patience: float) -> Envelope:
@@ -144,11 +151,8 @@ def _finished(ask: Ask, target: Target, answer: Envelope, flight: Flight) -> tup
 
 def _failed(ask: Ask, raw: Raw, flight: Flight) -> tuple[int, bytes]:
     """A server's own error goes on to the client, in a code that its era knows."""
-    try:
-        error = msgspec.json.decode(raw, type=_Error)
-        data = msgspec.json.decode(error.data) if bytes(error.data) else None
-    except msgspec.DecodeError as problem:
-        raise UpstreamBroken("the MCP server answered with an error that is none", cause=problem) from problem
+    error = msgspec.json.decode(raw, type=_Error)
+    data = msgspec.json.decode(error.data) if bytes(error.data) else None
     code = _STATELESS_CODES.get(error.code, error.code) if ask.era.stateless else error.code
     flight.entry.outcome, flight.entry.reason = Outcome.FAILED, Reason.UPSTREAM_REFUSED
     flight.entry.detail = f"{error.code} {error.message}"[:_SHOWN]

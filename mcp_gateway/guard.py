@@ -16,10 +16,12 @@ from shared.errors import BadRequest, Forbidden, NotFound
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
-def refuse_foreign(exchange: Exchange, allowed: frozenset[str]) -> None:
+def refuse_foreign(exchange: Exchange, allowed: frozenset[str], hosts: frozenset[str]) -> None:
     """Raises Forbidden for a page that is not known: its browser may have been led here by a name that it
     controls.
     """
+    if hosts and exchange.header("host") not in hosts:
+        raise Forbidden("this host name does not lead here; an operator can add it to allowed_hosts")
     origin = exchange.header("origin")
     if origin is None or origin in allowed or "*" in allowed:
         return

@@ -41,7 +41,10 @@ def members(raw: Raw | bytes) -> Members:
     """The members of a JSON object; none where there is no value. Raises msgspec.DecodeError when it is no
     object.
     """
-    return _MEMBERS.decode(raw) if bytes(raw) else {}
+    try:
+        return _MEMBERS.decode(raw) if bytes(raw) else {}
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
 
 
 def passing(meta: Members) -> Members:

@@ -22,6 +22,7 @@ class Pipeline:
         *,
         account: Account,
         origins: frozenset[str],
+        hosts: frozenset[str],
         authenticate: Authenticate,
         read: Read,
         catalog: Catalog,
@@ -32,6 +33,7 @@ class Pipeline:
     ) -> None:
         self._account = account
         self._origins = origins
+        self._hosts = hosts
         self._authenticate = authenticate
         self._read = read
         self._catalog = catalog
@@ -43,7 +45,7 @@ class Pipeline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         async with self._account(exchange, Mcp(stateless=is_stateless(exchange))) as flight:
-            refuse_foreign(exchange, self._origins)
+            refuse_foreign(exchange, self._origins, self._hosts)
             caller = await self._authenticate(exchange)
             flight.identify(caller)
             # Only now, so that an unknown client learns nothing about which paths exist.

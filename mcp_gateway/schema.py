@@ -40,9 +40,11 @@ class Arguments:
 
     def problem(self, arguments: dict[str, Any]) -> str | None:
         """The first thing wrong, as `arguments.limit: what`; None when nothing is."""
-        if self._validator is None or self._validator.is_valid(arguments):
+        if self._validator is None:
             return None
         try:
+            if self._validator.is_valid(arguments):
+                return None
             error = next(iter(self._validator.iter_errors(arguments)), None)
         except ValueError as found:
             return f"arguments: {str(found)[:_SHOWN]}"

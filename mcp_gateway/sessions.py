@@ -47,7 +47,7 @@ class Sessions:
         found = None
         if len(session_id) <= _LONGEST_ID:
             found = await self._redis.execute("GETEX", _key(caller, session_id), "EX", self._seconds)
-        session = msgspec.msgpack.decode(found, type=Session) if found else None
+        session = _decoded(found) if found else None
         if session is None or session.who != _who(caller) or session.server != surface.server:
             raise NotFound("there is no such session: begin a new one with initialize")
         return session
@@ -61,6 +61,14 @@ class Sessions:
     async def _keep(self, caller: Caller, session: Session) -> None:
         value = msgspec.msgpack.encode(session)
         await self._redis.execute("SET", _key(caller, session.id), value, "EX", self._seconds)
+
+
+def _decoded(value: bytes) -> Session | None:
+    try:
+        return msgspec.msgpack.decode(value, type=Session)
+    except msgspec.DecodeError:
+        # Another release wrote it: its client begins anew.
+        return None
 
 
 def owner_of(caller: Caller) -> tuple[str, ...]:

@@ -107,6 +107,6 @@ async def _granian(app: Any, listener: socket.socket, stop: asyncio.Event, ready
     serving = asyncio.create_task(server.serve())
     ready()
     await stop.wait()
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]
     with contextlib.suppress(asyncio.CancelledError):
         await serving

@@ -155,10 +155,10 @@ class Snapshots:
             raise _Refused("nothing has been published yet")
         token, _, payload = bytes(value).partition(b"\n")
         epoch = await self._vouched(name, token.decode("ascii", "replace"), payload)
-        held = self._epochs.get(name, 0)
-        if epoch < held:
+        held = self._epochs.get(name)
+        if held is not None and epoch < held:
             raise _Refused(f"epoch {epoch} was offered after epoch {held}")
-        if epoch > held:
+        if epoch != held:
             for apply in self._apply[name]:
                 apply(payload, epoch)
             self._epochs[name] = epoch

@@ -106,10 +106,14 @@ class Chain:
             self.note = msgspec.structs.replace(self._gap, kind=Kind.UNSIGNED)
 
     def _in_place(self, kept: KeptRow, link: _Link, row: Row) -> bool:
-        """Compares the row with itself and with what a checkpoint has said about it. False when it is another
+        """Compares the row with its hash and its copies. False when it is another
         place's row, from which nothing follows about the rows beside it."""
-        copies = zip(COLUMNS, kept.columns, columns_of(row), strict=True)
-        differing = [name for name, copy, true in copies if copy != true]
+        true = columns_of(row)
+        differing = []
+        if kept.columns != true:
+            differing = [
+                name for name, copy, was in zip(COLUMNS, kept.columns, true, strict=True) if copy != was
+            ]
         if "seq" in differing or "writer" in differing:
             self._found(link, Kind.REORDERED, f"it was written as row {row.seq} of {row.writer}")
             return False

@@ -87,11 +87,12 @@ async def load(url: str, requests: list[bytes], *, connections: int, seconds: fl
     """Loads `url` with the given requests, round and round, for `seconds`."""
     loop = asyncio.get_running_loop()
     parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     latencies: list[float] = []
     turns = itertools.cycle(requests)
     began = time.perf_counter()
     open_connections = [
-        (await loop.create_connection(lambda: _Connection(turns, latencies), parts.hostname, parts.port))[1]
+        (await loop.create_connection(lambda: _Connection(turns, latencies), host, port))[1]
         for _ in range(connections)
     ]
     await asyncio.sleep(seconds)

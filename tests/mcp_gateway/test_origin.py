@@ -6,6 +6,12 @@ from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import http
 
 
+async def test_only_listed_host_names_lead_here(opened: Open, one: str) -> None:
+    async with opened({"one": http(one)}, allowed_hosts=["tools.example"]) as gateway:
+        assert (await gateway.ask("tools/list")).status == 403
+        assert (await gateway.ask("tools/list", headers={"host": "tools.example"})).status == 200
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [

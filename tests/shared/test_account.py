@@ -79,8 +79,9 @@ class Frame:
         self.exchange = exchange(wire=self.wire)
         self.dialect = dialect or OpenAI()
         self.flight: Flight | None = None
-        parts: Any = (self.ledger, self.kills)
-        self.account = Account("llm_gateway", *parts, Telemetry("llm_gateway"), Clock())
+        ledger: Any = self.ledger
+        kills: Any = self.kills
+        self.account = Account("llm_gateway", ledger, kills, Telemetry("llm_gateway"), Clock())
 
     async def run(self, body: Body) -> dict[str, Any]:
         async with self.account(self.exchange, self.dialect) as flight:

@@ -84,7 +84,7 @@ async def tools(edge: str, bearer: str, mode: str = "auto", path: str = "/mcp") 
     headers = {"authorization": f"Bearer {bearer}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=20) as http,
-        ToolClient(streamable_http_client(edge + path, http_client=http), mode=mode) as client,  # type: ignore[arg-type]
+        ToolClient(streamable_http_client(edge + path, http_client=http), mode=mode) as client,
     ):
         yield client
 

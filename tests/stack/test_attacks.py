@@ -266,7 +266,7 @@ async def test_nothing_but_the_public_pages_answers_strangers(world: World, serv
     url = world.stack.url_of(service)
     for path in PATHS[service].split():
         for method in ("GET", "POST", "DELETE", "PUT", "OPTIONS"):
-            body = {} if method in ("POST", "PUT") else None
+            body: dict[str, Any] | None = {} if method in ("POST", "PUT") else None
             assert (await world.stack.send(method, url + path, body=body)).status == 401, (method, path)
     for path in ("/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"):
         answer = await world.stack.send("GET", url + path)
@@ -287,3 +287,16 @@ async def test_killing_everything_leaves_the_operator_at_the_controls(world: Wor
     ]
     assert (await world.stack.admin("DELETE", f"/kills/{killed.json['id']}")).status == 200
     assert (await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)).status == 200
+
+
+async def test_a_scope_narrows_what_a_key_may_do_behind_every_route(world: World) -> None:
+    key = await world.key(scope=["model:*"])
+    assert (await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)).status == 200
+    refused = await world.stack.send(
+        "POST", "/agents/planner", key=key, body=rpc("SendMessage", {"message": {}}), headers=A2A
+    )
+    assert "error" in refused.json
+    [answer] = json.loads(
+        await perform(world.url, key, json.dumps([{"tool": "tools__echo", "arguments": {"text": "x"}}]))
+    )
+    assert "error" in answer

@@ -85,7 +85,7 @@ async def test_an_agent_reaches_nothing_through_another_that_it_may_not(world: W
 
 async def test_a_user_reaches_nothing_through_an_agent_that_the_user_may_not(world: World) -> None:
     """Bob may not add; researcher may."""
-    [direct], _ = await world.steps(await world.key("user:bob"), "researcher", RESEARCH["text"][1])  # type: ignore[index]
+    [direct], _ = await world.steps(await world.key("user:bob"), "researcher", RESEARCH["text"][1])
     assert "error" in direct
 
 

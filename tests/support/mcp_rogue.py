@@ -104,6 +104,38 @@ class Rogue:
     async def tool_text_error(self, message: Messages, receive: Any, send: Any) -> None:
         await document(send, {"jsonrpc": "2.0", "id": message["id"], "error": "went wrong"})
 
+    async def tool_bad_flag(self, message: Messages, receive: Any, send: Any) -> None:
+        await document(send, answer(message, "") | {"result": {"isError": "perhaps"}})
+
+    async def tool_bad_notes(self, message: Messages, receive: Any, send: Any) -> None:
+        """Reports on its progress in every way but the right one, and then answers."""
+        await begin(send)
+        for params in ([], 7, {"level": 7}, {"progressToken": {}}):
+            for method in ("notifications/progress", "notifications/message", "notifications/unknown"):
+                await event(send, {"jsonrpc": "2.0", "method": method, "params": params})
+        await event(send, answer(message, "fine"))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def tool_wants_input(self, message: Messages, receive: Any, send: Any) -> None:
+        """Asks first, in the way of the stateless era, and answers when it is asked again with what it
+        wanted.
+        """
+        params = message["params"]
+        if "inputResponses" in params:
+            await document(
+                send, answer(message, json.dumps([params["inputResponses"], params["requestState"]]))
+            )
+            return
+        wanted = {"q": {"method": "elicitation/create", "params": {"message": "sure?"}}}
+        result = {"resultType": "input_required", "inputRequests": wanted, "requestState": "sealed"}
+        await document(send, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+
+    async def tool_deep(self, message: Messages, receive: Any, send: Any) -> None:
+        body = (
+            b'{"jsonrpc":"2.0","id":%d,"result":' % message["id"] + b'{"a":' * 50_000 + b"1" + b"}" * 50_001
+        )
+        await plain(send, 200, body, "application/json")
+
     async def tool_own_error(self, message: Messages, receive: Any, send: Any) -> None:
         error = {"code": -32002, "message": "the server's own words", "data": {"why": 7}}
         await document(send, {"jsonrpc": "2.0", "id": message["id"], "error": error})

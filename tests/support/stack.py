@@ -122,15 +122,19 @@ class Stack:
 
     @property
     def valkey_pid(self) -> int:
-        """The embedded Valkey's process id: it works in the folder of its data."""
+        """The embedded Valkey's process id."""
+        pids = self._valkey_pids()
+        assert pids, "Valkey does not run"
+        return pids[0]
+
+    def _valkey_pids(self) -> list[int]:
+        """It works in the folder of its data."""
         data = (self.directory / "state" / "valkey").resolve()
-        pids = processes(
+        return processes(
             lambda entry: (
                 (entry / "cwd").readlink() == data and "valkey-server" in (entry / "cmdline").read_text()
             )
         )
-        assert pids, "Valkey does not run"
-        return pids[0]
 
     def left_behind(self) -> list[int]:
         """Every process of this stack that still runs, whatever it is."""
@@ -151,8 +155,30 @@ class Stack:
             await eventually(again, f"{service} started again", seconds=START_SECONDS)
         await self.ready(*services)
 
+    async def kill_valkey(self) -> None:
+        """`kill -9`. Returns when it runs again and all services are ready."""
+        old = self.valkey_pid
+        os.kill(old, signal.SIGKILL)
+        await eventually(
+            lambda: any(pid != old for pid in self._valkey_pids()),
+            "Valkey started again",
+            seconds=START_SECONDS,
+        )
+        await self.ready()
+
+    async def kill_up(self) -> None:
+        """`kill -9` of `gatestack up` itself. Returns when no process is left, and another has started all
+        again.
+        """
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+        await eventually(lambda: not self.left_behind(), "no process left", seconds=START_SECONDS)
+        await self.start()
+
     async def start(self) -> None:
-        """`gatestack up`, until all is ready."""
+        """`gatestack up`, until all is ready; again, once the last one has ended."""
+        if self._reading is not None:
+            await self._reading
         self.lines.clear()
         with (self.directory / "log").open("ab") as log:
             self._process = process = await asyncio.create_subprocess_exec(

@@ -21,7 +21,7 @@ from tests.support.exchange import exchange
         ({"authorization": "Bearer x", "x-goog-api-key": "y"}, {"x", "y"}),
         ({"cookie": "session=1", "txn-token": "t"}, set()),
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_credentials_are_collected_from_the_places_that_are_asked(
     headers: dict[str, str], found: set[str]
