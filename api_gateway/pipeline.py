@@ -75,7 +75,7 @@ class Pipeline:
 
 
 def unscoped(caller: Caller) -> Caller:
-    """The caller without its scope: what that narrows is decided behind the route, by the gateway that knows it."""
+    """The caller without its scope: what that narrows is decided by the gateway behind the route."""
     if not caller.principal.scope:
         return caller
     return msgspec.structs.replace(caller, principal=msgspec.structs.replace(caller.principal, scope=()))

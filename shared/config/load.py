@@ -89,7 +89,7 @@ def _parse(path: Path) -> dict[str, Any]:
     return data
 
 
-class _UniqueLoader(_SafeLoader):
+class _UniqueLoader(_SafeLoader):  # type: ignore[misc]
     """Stock YAML lets the last of two equal keys win; in a file that grants rights that must not pass
     unnoticed.
     """
@@ -103,7 +103,8 @@ class _UniqueLoader(_SafeLoader):
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def _fill(value: Any, environ: Mapping[str, str], problems: list[str], path: str, base: Path) -> Any:

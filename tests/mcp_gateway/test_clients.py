@@ -37,9 +37,8 @@ async def test_it_does_everything_over_http(opened: Open, mode: str, path: str, 
 async def test_it_does_everything_over_stdio(opened: Open, era: str) -> None:
     server = {"transport": STDIO["transport"] | {"era": era}}
     async with opened({"one": server}, list_timeout_seconds=60) as gateway:
-        for mode in MODES:
-            for path in ENDPOINTS:
-                await _everything(gateway, mode, path, logs=False)
+        for mode, path in zip(("legacy", "2026-07-28"), ENDPOINTS, strict=True):
+            await _everything(gateway, mode, path, logs=False)
 
 
 async def _everything(gateway: Gateway, mode: str, path: str, *, logs: bool) -> None:

@@ -110,7 +110,8 @@ class Rogue:
     async def tool_bad_notes(self, message: Messages, receive: Any, send: Any) -> None:
         """Reports on its progress in every way but the right one, and then answers."""
         await begin(send)
-        for params in ([], 7, {"level": 7}, {"progressToken": {}}):
+        wrong: list[Any] = [[], 7, {"level": 7}, {"progressToken": {}}]
+        for params in wrong:
             for method in ("notifications/progress", "notifications/message", "notifications/unknown"):
                 await event(send, {"jsonrpc": "2.0", "method": method, "params": params})
         await event(send, answer(message, "fine"))

@@ -91,8 +91,8 @@ class Stack:
         return str(made.json["secret"])
 
     async def entries(self, chain: str, count: int = 1) -> list[dict[str, Any]]:
-        """A chain's rows once they are in SQL. Its root closes last and rows keep their order, so with the root there they
-        all are.
+        """A chain's rows once they are in SQL. Its root closes last and rows keep their order, so with the
+        root there they all are.
         """
 
         async def enough() -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from tests.support.wait import eventually
 
 PROGRAM = str(Path(mcp_child.__file__))
 PATH = "/servers/c/mcp"
+START_SECONDS = 25
 
 
 def section(*ways: str, **transport: Any) -> dict[str, Any]:
@@ -186,6 +187,7 @@ async def test_nothing_is_left_when_the_gateway_stops(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(60)
 async def test_nothing_is_left_when_the_gateway_is_killed(
     tmp_path: Path, valkey: EmbeddedValkey, redis: Redis
 ) -> None:
@@ -200,6 +202,9 @@ async def test_nothing_is_left_when_the_gateway_is_killed(
     command = ("-m", "mcp_gateway", "--config", str(path), "--bind", "127.0.0.1:0")
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
     try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START_SECONDS):
+            await process.stdout.readline()
         children = await eventually(lambda: psutil.Process(process.pid).children(), "the child was started")
     finally:
         process.kill()
