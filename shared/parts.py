@@ -89,15 +89,12 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         http = HttpClient()
         stack.push_async_callback(http.close)
         verifier = Verifier(_trust(loaded), http=http, clock=clock, own=signer)
+        stack.push_async_callback(verifier.close)
         limiter = Limiter(redis, clock)
         ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=service, clock=clock)
         stack.push_async_callback(ledger.stop)
         snapshots = Snapshots(redis, verifier, clock)
-        kill = KillSwitch(snapshots, clock, max_age_seconds=shared.kill.max_age_seconds)
-        keyring = Keyring(clock)
-        policy = PolicyBox(Policy.compile(shared.policy, 0))
-        snapshots.on("keys", keyring.apply)
-        snapshots.on("policy", _policy_swap(policy, verifier))
+        kill, keyring, policy = _obeyed(snapshots, verifier, shared, clock)
         telemetry = _telemetry(service, loaded)
         stack.callback(telemetry.close)
         background(snapshots.run(), "snapshots")
@@ -185,6 +182,20 @@ def _trust(loaded: Loaded[Any]) -> dict[str, str]:
     """Where each issuer's public keys are; a relative file is found beside the configuration file."""
     trust = dict(loaded.shared.identity.trust)
     return {issuer: where if "://" in where else str(loaded.path(where)) for issuer, where in trust.items()}
+
+
+def _obeyed(
+    snapshots: Snapshots, verifier: Verifier, shared: Shared, clock: Clock
+) -> tuple[KillSwitch, Keyring, PolicyBox]:
+    """What the control plane publishes and this process acts by; until then, only the policy of its own
+    file.
+    """
+    kill = KillSwitch(snapshots, clock, max_age_seconds=shared.kill.max_age_seconds)
+    keyring = Keyring(clock)
+    policy = PolicyBox(Policy.compile(shared.policy, 0))
+    snapshots.on("keys", keyring.apply)
+    snapshots.on("policy", _policy_swap(policy, verifier))
+    return kill, keyring, policy
 
 
 def _policy_swap(box: PolicyBox, verifier: Verifier) -> Callable[[bytes, int], None]:

@@ -45,6 +45,7 @@ def verify_ledger(*, config: str = "gatestack.yaml", as_json: AsJson = False) ->
         f"  {finding.writer} row {finding.seq} ({finding.id}): {finding.problem}"
         for finding in report.findings
     ]
+    told += [f"  (cannot be told) {note.writer} row {note.seq}: {note.problem}" for note in report.notes]
     told.append("the ledger has been changed" if report.findings else "nothing is missing or changed")
     return Output(
         msgspec.to_builtins(report), lines(*told), as_json=as_json, code=1 if report.findings else 0

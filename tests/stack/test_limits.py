@@ -212,5 +212,7 @@ async def test_a_chain_whose_agents_loop_stops_at_its_budget(
 
 async def test_a_chain_whose_agents_loop_stops_when_its_time_is_over(setup: Setup) -> None:
     key = await setup.world.key(budget={"seconds": 2})
-    [answer], _ = await setup.world.steps(key, "planner", {"loop": SIBLING})
-    assert "may run for 2 s" in json.loads(answer["ok"])["refused"]
+    [answer], chain = await setup.world.steps(key, "planner", {"loop": SIBLING})
+    assert json.loads(answer["ok"])["refused"]
+    rows = await setup.world.stack.entries(chain)
+    assert any("may run for 2 s" in row["detail"] for row in rows if row["outcome"] == "refused")

@@ -1,0 +1,64 @@
+"""The admin API of a running stack: confined to its caller's tenant, closed to ordinary keys, never locked
+out by its own kill.
+"""
+
+import pytest
+
+from tests.stack.conftest import World
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("stack"),
+    pytest.mark.timeout(120),
+]
+
+CHAT = {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}
+
+
+async def test_a_key_of_another_tenant_sees_nothing_of_this_one(world: World) -> None:
+    _, chain = await world.steps(await world.key(), "planner", {"model": "fast"})
+    await world.stack.entries(chain, 4)
+    key = await world.key("user:eve", "globex")
+    assert (await world.stack.send("GET", f"/admin/api/chains/{chain}", key=key)).status == 404
+    keys = (await world.stack.send("GET", "/admin/api/keys", key=key)).json["keys"]
+    assert {record["tenant"] for record in keys} == {"globex"}
+    for path in ("/admin/api/keys?tenant=acme", "/admin/api/spend?tenant=acme"):
+        assert (await world.stack.send("GET", path, key=key)).status == 403
+    made = await world.stack.send(
+        "POST", "/admin/api/keys", key=key, body={"sub": "user:x", "tenant": "acme"}
+    )
+    assert made.status == 403
+    # A kill of theirs is confined to their tenant, whatever they select.
+    killed = await world.stack.send("POST", "/admin/api/kills", key=key, body={"selector": {"all": "*"}})
+    assert killed.status == 201, killed.body
+    assert killed.json["selector"] == {"tenant": "globex"}
+    assert (await world.steps(await world.key(), "planner", {"model": "fast"}))[0] == [{"ok": "hello"}]
+    await world.stack.admin("DELETE", f"/kills/{killed.json['id']}")
+
+
+async def test_an_ordinary_key_administers_nothing(world: World) -> None:
+    key = await world.key()
+    for method, path in (
+        ("GET", "/keys"),
+        ("POST", "/keys"),
+        ("POST", "/kills"),
+        ("GET", "/spend"),
+        ("GET", "/chains/x"),
+    ):
+        answer = await world.stack.send(
+            method, f"/admin/api{path}", key=key, body={} if method == "POST" else None
+        )
+        assert answer.status == 403, path
+
+
+async def test_killing_everything_leaves_the_operator_at_the_controls(world: World) -> None:
+    key = await world.key()
+    killed = await world.stack.admin("POST", "/kills", {"selector": {"all": "*"}, "reason": "all stop"})
+    assert killed.status == 201
+    refused = await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)
+    assert (refused.status, refused.json["error"]["code"]) == (403, "killed")
+    assert [one["id"] for one in (await world.stack.admin("GET", "/kills")).json["kills"]] == [
+        killed.json["id"]
+    ]
+    assert (await world.stack.admin("DELETE", f"/kills/{killed.json['id']}")).status == 200
+    assert (await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)).status == 200
