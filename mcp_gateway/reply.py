@@ -3,6 +3,7 @@ before it.
 """
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Self
 
@@ -67,8 +68,15 @@ class Reply:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        self._pulse = asyncio.create_task(self._write(_PULSE))
+        # One at a time: a client that does not read gets no more of them.
+        if self._pulse is None or self._pulse.done():
+            self._pulse = asyncio.create_task(self._pulsate())
         self._wait()
+
+    async def _pulsate(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            # That the client is gone is noticed elsewhere.
+            await self._write(_PULSE)
 
 
 def _one_line(message: bytes) -> bytes:

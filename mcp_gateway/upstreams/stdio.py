@@ -184,6 +184,9 @@ class StdioUpstream:
         if process.reader is not None:
             process.reader.cancel()
             await asyncio.gather(process.reader, return_exceptions=True)
+        if process.child.alive:
+            # Its reader never began, or was stopped while it was stopping the child.
+            await process.child.stop()
 
     async def _ask(self, process: _Process, method: str, params: bytes) -> Envelope:
         async with aclosing(self._exchange(process, next(self._ids), method, params)) as heard:

@@ -102,6 +102,13 @@ def asks(message: dict[str, Any]) -> None:
     text(message, json.loads(sys.stdin.readline()))
 
 
+def grow(message: dict[str, Any]) -> None:
+    """Has one tool more from now on, and says so."""
+    TOOLS["grown"] = TOOLS["pid"]
+    out(json.dumps({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}))
+    text(message, "grown")
+
+
 def leave(message: dict[str, Any]) -> None:
     os._exit(3)
 
@@ -116,6 +123,7 @@ TOOLS = {
     "long": long,
     "child": child,
     "asks": asks,
+    "grow": grow,
     "leave": leave,
 }
 

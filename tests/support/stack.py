@@ -22,6 +22,8 @@ from shared.http_client import HttpClient
 from tests.support.wait import eventually
 
 START_SECONDS = 60.0
+# An edge that was killed has left the drain's lock behind, and another waits until it has run out.
+DRAIN_SECONDS = 20.0
 OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}
 OPERATOR_ROLE = {"member": "user:operator", "role": "role:operator", "dom": "system"}
 
@@ -100,7 +102,7 @@ class Stack:
             rows: list[dict[str, Any]] = found.json["entries"] if found.status == 200 else []
             return rows if any(not row["parent"] for row in rows) and len(rows) >= count else []
 
-        return await eventually(enough, f"{count} rows of chain {chain}")
+        return await eventually(enough, f"{count} rows of chain {chain}", seconds=DRAIN_SECONDS)
 
     def pid_of(self, service: str) -> int:
         """The process id of one service, found by the port it listens on being its own and its command

@@ -159,6 +159,17 @@ async def test_a_client_that_leaves_is_reported_to_the_child(opened: Open) -> No
         await eventually(lambda: said(gateway, "cancelled"), "the child was told")
 
 
+async def test_a_child_that_says_its_lists_have_changed_is_asked_again(opened: Open) -> None:
+    async with opened(section()) as gateway:
+        assert "grown" not in await gateway.tools(path=PATH)
+        assert await said(gateway, "grow") == "grown"
+
+        async def shown() -> bool:
+            return "grown" in await gateway.tools(path=PATH)
+
+        await eventually(shown)
+
+
 @pytest.mark.parametrize("ways", [(), ("stateless",)])
 async def test_a_child_of_either_era_is_started_once(opened: Open, ways: tuple[str, ...]) -> None:
     async with opened(section(*ways)) as gateway:
