@@ -1,7 +1,7 @@
 """Builds the agent gateway: the one place that knows which parts it is made of."""
 
+from starlette import routing
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from agent_gateway.authorize import Authorize
 from agent_gateway.bindings.jsonrpc import JsonRpc
@@ -49,7 +49,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         forward=Forward(parts.http, parts.clock, binding, tasks, route, reply_cap=section.max_reply_bytes),
         show=Show(catalog, cards, parts.policy, public_url=section.public_url, extensions=extensions),
     )
-    return Starlette(routes=[*public_routes(parts), Mount("/", app=pipeline)])
+    return Starlette(routes=[*public_routes(parts), routing.Route("/{path:path}", endpoint=pipeline)])
 
 
 def _authenticate(loaded: Loaded[Section], parts: Parts) -> Authenticate:

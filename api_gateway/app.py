@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Route
 
 from api_gateway.admin import AdminPages, chains, keys, kills, policy
 from api_gateway.config import Section, problems
@@ -68,7 +68,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         dialects=dialects,
         operator_tenant=section.operator_tenant,
     )
-    app = Starlette(routes=[*public_routes(parts), Mount("/", app=pipeline)])
+    app = Starlette(routes=[*public_routes(parts), Route("/{path:path}", endpoint=pipeline)])
     app.state.control = control
     return app
 

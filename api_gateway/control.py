@@ -5,6 +5,8 @@ The store is the truth; a snapshot is a copy that services can live on without i
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from shared.identity.signing import Signer
 from shared.kill import Kill, KillSwitch
 from shared.ledger.entry import new_id
 from shared.policy import PolicyBox, PolicyRules
+from shared.redis_client import RedisError
 from shared.snapshots import Snapshots, Superseded
 from shared.store import PolicyVersion, Store
 
@@ -42,6 +45,9 @@ class Control:
         self._kill = kill
         self._clock = clock
         self._published: dict[str, int] = {}
+        # How often each snapshot has been changed in the store, and which of these changes are published.
+        self._changed: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
         self._lock = asyncio.Lock()
 
     async def start(self, rules: PolicyRules) -> None:
@@ -52,11 +58,12 @@ class Control:
 
     async def run(self) -> None:
         """Publishes again what Redis has lost (an emptied Redis would otherwise leave new processes without
-        a policy).
+        a policy), and what it did not take or whose author did not wait: a kill that is listed is in force.
         """
         while True:
             await asyncio.sleep(_REPUBLISH_SECONDS)
-            for name in await self._snapshots.missing(self._published):
+            owed = [name for name in self._changed if self._changed[name] > self._told[name]]
+            for name in {*owed, *await self._snapshots.missing(self._published)}:
                 await self._publish(name)
 
     def now_us(self) -> int:
@@ -68,23 +75,19 @@ class Control:
         """
         secret, fields = new_key()
         record = msgspec.structs.replace(draft, **fields, created_at=self.now_us())
-        await self.store.add_key(record)
-        await self.publish_keys()
+        await self._change("keys", self.store.add_key(record))
         return secret, record
 
     async def revoke_key(self, key: str) -> None:
-        await self.store.revoke_key(key, self._clock.now_us())
-        await self.publish_keys()
+        await self._change("keys", self.store.revoke_key(key, self._clock.now_us()))
 
     async def add_kill(self, selector: dict[str, str], reason: str, by: str) -> Kill:
         kill = Kill(id=new_id(), selector=selector, reason=reason, by=by, at=self._clock.now_us())
-        await self.store.add_kill(kill)
-        await self.publish_kills()
+        await self._change("kills", self.store.add_kill(kill))
         return kill
 
     async def lift_kill(self, kill: str, by: str) -> None:
-        await self.store.lift_kill(kill, self._clock.now_us(), by)
-        await self.publish_kills()
+        await self._change("kills", self.store.lift_kill(kill, self._clock.now_us(), by))
 
     def would_hit(self, selector: dict[str, str]) -> list[dict[str, Any]]:
         """The calls in flight at this edge that a kill with `selector` would cut."""
@@ -119,16 +122,31 @@ class Control:
             )
         await self.publish_policy()
 
+    async def _change(self, name: str, write: Awaitable[Any]) -> None:
+        """Writes to the store and publishes it. What has been written is published by `run` at the latest."""
+        try:
+            await write
+        finally:
+            self._changed[name] += 1
+        await self._publish(name)
+
     async def _publish(self, name: str) -> None:
-        """Publishes what the store holds now. Another edge may do so too: the later one reads again."""
+        """Publishes what the store holds now. Another edge may do so too: the later one reads again. Raises
+        Unavailable.
+        """
         async with self._lock:
             for _ in range(_PUBLISH_ATTEMPTS):
+                changes = self._changed[name]
                 payload, epoch = await self._current(name)
                 try:
                     await self._snapshots.publish(name, payload, epoch, self._signer)
                 except Superseded:
                     continue
-                self._published[name] = epoch
+                except RedisError as error:
+                    raise Unavailable(
+                        f"Redis does not take the {name} at the moment", retry_after=1, cause=error
+                    ) from error
+                self._published[name], self._told[name] = epoch, changes
                 await self._seen(name, epoch)
                 return
         raise Unavailable(

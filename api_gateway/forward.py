@@ -13,7 +13,7 @@ from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects import Dialect
 from shared.dialects.plain import Plain
-from shared.errors import ClientGone, Refusal, UpstreamFault
+from shared.errors import BadRequest, ClientGone, Refusal, UpstreamFault
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
@@ -56,6 +56,9 @@ class Forwarder:
             return b""
         exchange.refuse_announced(self._body_cap)
         announced = exchange.header("content-length")
+        if announced is not None and exchange.header("transfer-encoding") is not None:
+            # The length is wrong then (RFC 9112 section 6.3), and the next reader would believe it.
+            raise BadRequest("this request has both content-length and transfer-encoding: send one of them")
         if announced is not None and announced.isdigit() and int(announced) <= _SMALL_BODY:
             return await exchange.body(self._body_cap)
         return Upload(exchange, self._body_cap)
@@ -147,6 +150,10 @@ def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:
 
 def _address(exchange: Exchange, upstream: Upstream) -> str:
     raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
-    path = raw.decode("latin-1").partition("?")[0].removeprefix(upstream.strip)
+    path = raw.decode("latin-1").partition("?")[0]
+    if not path.startswith(upstream.strip):
+        # The prefix was written with escapes: cutting it off here would not cut it off there.
+        raise BadRequest(f"write the beginning of this path as it is: {upstream.strip}")
+    path = path[len(upstream.strip) :]
     query = f"?{exchange.query}" if exchange.query else ""
     return f"{next(upstream.turns)}{path or '/'}{query}"

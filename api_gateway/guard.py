@@ -22,11 +22,13 @@ _OURS_IN_REPLIES = frozenset(
 
 def strip_identity(exchange: Exchange) -> None:
     """Removes every header that claims an identity. Runs before authentication."""
-    exchange.headers = [
-        (name, value)
-        for name, value in exchange.headers
-        if name not in _IDENTITY and not name.startswith(_IDENTITY_PREFIXES)
-    ]
+    exchange.headers = [(name, value) for name, value in exchange.headers if not _claims_identity(name)]
+
+
+def _claims_identity(name: bytes) -> bool:
+    # CGI and WSGI services read `txn_token` and `txn-token` as one and the same header.
+    name = name.replace(b"_", b"-")
+    return name in _IDENTITY or name.startswith(_IDENTITY_PREFIXES)
 
 
 def inward(exchange: Exchange) -> list[tuple[bytes, bytes]]:

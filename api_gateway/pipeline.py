@@ -47,11 +47,12 @@ class Pipeline:
         exchange = Exchange(scope, receive, send)
         strip_identity(exchange)
         async with self._account(exchange, self._dialects[self._routes.dialect(exchange.path)]) as flight:
-            caller = narrowed(await self._authenticate(exchange), exchange)
+            caller = await self._authenticate(exchange)
             if self._operates(caller, exchange.path):
                 # Otherwise nobody could lift a kill of everything.
                 flight.spare()
             flight.identify(caller)
+            caller = flight.entry.caller = narrowed(caller, exchange)
             # Only now, so that an unknown client learns nothing about which paths exist.
             route = self._routes.match(exchange)
             flight.entry.resource, flight.entry.action = route.resource, route.action

@@ -15,7 +15,7 @@ from shared.identity.principal import Caller
 DialectName = str
 Endpoint = Callable[[Exchange, Flight, Caller], Awaitable[None]]
 # What two readers of one path may read differently; none of our paths needs any of it.
-_AMBIGUOUS = ("%2f", "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "\x00")
+_AMBIGUOUS = ("%2f", "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -106,11 +106,13 @@ class RouteTable:
 
 def refuse_ambiguous(exchange: Exchange) -> None:
     """Raises BadRequest for a path that the next reader could resolve to another one than we authorise."""
-    raw = exchange.scope.get("raw_path", b"").decode("latin-1").lower() or exchange.path
-    if any(part in raw or part in exchange.path for part in _AMBIGUOUS) or exchange.path.endswith(
-        ("/.", "/..")
-    ):
+    path = exchange.path.lower()
+    raw = exchange.scope.get("raw_path", b"").decode("latin-1").lower() or path
+    if any(part in raw or part in path for part in _AMBIGUOUS) or path.endswith(("/.", "/..")):
         raise BadRequest("this path has dot segments, double slashes or escaped separators: send it resolved")
+    if "#" in raw:
+        # The next reader would see the path end there; we would have authorised all of it.
+        raise BadRequest("this path has a fragment: those are not sent, and a # in a name is written %23")
 
 
 def _configured(route: HttpRoute) -> Route:

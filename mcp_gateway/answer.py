@@ -97,7 +97,7 @@ class Answer:
             "protocolVersion": version,
             "capabilities": _capabilities(listings),
             "serverInfo": _info(ask, listings),
-            **_instructions(ask, listings),
+            **await self._instructions(ask, caller, listings),
         }
         status, headers, body = _result(ask, msgspec.json.encode(result))
         return status, [*headers, (SESSION_HEADER.encode(), session.id.encode())], body
@@ -109,9 +109,23 @@ class Answer:
             "capabilities": _capabilities(listings),
             "ttlMs": self._ttl,
             "_meta": {meta.SERVER_INFO: _info(ask, listings)},
-            **_instructions(ask, listings),
+            **await self._instructions(ask, caller, listings),
         }
         return _result(ask, msgspec.json.encode(result))
+
+    async def _instructions(self, ask: Ask, caller: Caller, listings: dict[str, Listing]) -> dict[str, str]:
+        """What servers say of their use: only those of which the caller may use something exist for it."""
+        if ask.surface.server:
+            text = listings[ask.surface.server].welcome.instructions
+        else:
+            parts = ((server, listing.welcome.instructions) for server, listing in listings.items())
+            told = [
+                f"{server}: {words}"
+                for server, words in parts
+                if words and await self._authorize.sees(server, caller)
+            ]
+            text = "\n\n".join(told)
+        return {"instructions": text} if text else {}
 
     async def _ping(self, ask: Ask, caller: Caller) -> Answered:
         return _result(ask, _EMPTY)
@@ -153,12 +167,3 @@ def _capabilities(listings: dict[str, Listing]) -> dict[str, dict[str, Any]]:
 def _info(ask: Ask, listings: dict[str, Listing]) -> Raw:
     """A server's own endpoint presents that server; the merged one presents the gateway."""
     return listings[ask.surface.server].welcome.info if ask.surface.server else meta.IDENTITY_RAW
-
-
-def _instructions(ask: Ask, listings: dict[str, Listing]) -> dict[str, str]:
-    if ask.surface.server:
-        text = listings[ask.surface.server].welcome.instructions
-    else:
-        parts = ((server, listing.welcome.instructions) for server, listing in listings.items())
-        text = "\n\n".join(f"{server}: {words}" for server, words in parts if words)
-    return {"instructions": text} if text else {}

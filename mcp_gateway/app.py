@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Route
 
 from mcp_gateway.answer import Answer
 from mcp_gateway.authorize import Authorize
@@ -55,9 +55,8 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
             result_cap=section.max_result_bytes,
             changed=catalog.changed,
         )
-    app = Starlette(
-        routes=[*public_routes(parts), Mount("/", app=_pipeline(loaded, parts, catalog, upstreams))]
-    )
+    pipeline = _pipeline(loaded, parts, catalog, upstreams)
+    app = Starlette(routes=[*public_routes(parts), Route("/{path:path}", endpoint=pipeline)])
     app.state.catalog, app.state.upstreams = catalog, upstreams
     return app
 

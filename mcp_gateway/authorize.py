@@ -52,20 +52,25 @@ class Authorize:
         facts = await self._facts(policy, caller)
         return [item for item in listing.items[kind].values() if _possible(policy, caller, item, facts)]
 
+    async def sees(self, server: str, caller: Caller) -> bool:
+        """Whether the caller could use anything at all of this server."""
+        policy = self._policy.current
+        return await self._sees(policy, caller, server, await self._facts(policy, caller))
+
     async def _see(self, policy: Policy, caller: Caller, surface: Surface, facts: dict[str, Any]) -> None:
         """A server of which nothing may be used does not exist for this caller. Raises NotFound."""
         if not surface.server:
             return
-        if surface.server in self._catalog.servers:
-            # Rules about everything of this server tell so without asking it.
-            everything = (
-                (f"{kind}:{surface.server}/", ACTIONS[kind]) for kind in KINDS if kind != "template"
-            )
-            if any(policy.possible(caller, resource, action, facts) for resource, action in everything):
-                return
-            if await self._sees_one(policy, caller, surface.server, facts):
-                return
-        raise NotFound(f"nothing is served at /servers/{surface.server}/mcp")
+        known = surface.server in self._catalog.servers
+        if not known or not await self._sees(policy, caller, surface.server, facts):
+            raise NotFound(f"nothing is served at /servers/{surface.server}/mcp")
+
+    async def _sees(self, policy: Policy, caller: Caller, server: str, facts: dict[str, Any]) -> bool:
+        # Rules about everything of this server tell so without asking it.
+        everything = ((f"{kind}:{server}/", ACTIONS[kind]) for kind in KINDS if kind != "template")
+        if any(policy.possible(caller, resource, action, facts) for resource, action in everything):
+            return True
+        return await self._sees_one(policy, caller, server, facts)
 
     async def _sees_one(self, policy: Policy, caller: Caller, server: str, facts: dict[str, Any]) -> bool:
         try:

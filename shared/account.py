@@ -34,6 +34,7 @@ from shared.policy import Grant
 from shared.telemetry import Telemetry
 
 _CUT_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.02
 
 
 class Flight:
@@ -58,6 +59,7 @@ class Flight:
         self._cut: Exception | None = None
         self._leaving = False
         self._spared = False
+        self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
 
     def spare(self) -> None:
@@ -70,7 +72,8 @@ class Flight:
         """Records who calls, places the span below its true parent, and asks the kill list. Raises Killed."""
         self.entry.caller = caller
         self._parent = _parent(caller.trace, self.exchange.trace)
-        self.trace = trace.child(self._parent, sample=self._account.telemetry.sample)
+        signed = caller.trace is not None
+        self.trace = trace.child(self._parent, sample=self._account.telemetry.sample, trusted=signed)
         self.entry.trace_id, self.entry.span_id = self.trace.trace_id, self.trace.span_id
         self.exchange.stamps.append((b"x-gatestack-chain", caller.chain.encode()))
         self.check()
@@ -99,8 +102,10 @@ class Flight:
             entry.outcome = outcome
         entry.status = self.exchange.status
         entry.duration_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
-        await self._account.ledger.close(entry, self.lease)
-        self._account.telemetry.end(entry, self._parent, sampled=self.trace.sampled)
+        try:
+            await self._account.ledger.close(entry, self.lease)
+        finally:
+            self._account.telemetry.end(entry, self._parent, sampled=self.trace.sampled)
 
     def cut(self, reason: Exception) -> None:
         """Ends this request from outside: its task is cancelled and the frame turns that into `reason`."""
@@ -131,14 +136,18 @@ class Flight:
             error = self._cut
         # From here on nothing may cancel this task on our behalf any more.
         cut, self._cut = self._cut, self._cut or ClientGone()
+        # Beside the goodbye, not after it: a client that does not read holds that up for as long as it likes.
+        hooks = asyncio.create_task(self._run_cut_hooks()) if cut is not None and self.on_cut else None
         try:
             await self._leave(error)
         finally:
             self._account.kill.leave(self._token)
+            if self._timer is not None:
+                self._timer.cancel()
             if self._watch is not None:
                 self._watch.cancel()
-        if cut is not None and self.on_cut:
-            await self._run_cut_hooks()
+            if hooks is not None:
+                await hooks
         return not isinstance(error, asyncio.CancelledError)
 
     async def _leave(self, error: BaseException | None) -> None:
@@ -204,6 +213,10 @@ class Flight:
         self.entry.first_byte_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
 
     def _watch_client(self) -> None:
+        # Most calls are over before anybody could have lost patience: a timer is cheaper than a task.
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._watch_now)
+
+    def _watch_now(self) -> None:
         self._watch = asyncio.create_task(self._until_client_leaves())
 
     async def _until_client_leaves(self) -> None:

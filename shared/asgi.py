@@ -32,9 +32,12 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
+_BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 # How much of a body we refuse is still read, so that a client that is sending can also read why.
 _DISCARD_CAP = 96 * 1024 * 1024
 _DISCARD_SECONDS = 5.0
+# A client that stops in the middle of its body would otherwise hold its place for good.
+_BODY_IDLE_SECONDS = 30.0
 
 
 class Exchange:
@@ -86,6 +89,9 @@ class Exchange:
 
     @property
     def expects_body(self) -> bool:
+        if self.scope.get("http_version") == "2" and self.method not in _BODILESS:
+            # HTTP/2 frames its bodies itself: neither header needs to be there.
+            return True
         return any(key in (b"content-length", b"transfer-encoding") for key, _ in self.headers)
 
     async def body(self, cap: int) -> bytes:
@@ -106,7 +112,7 @@ class Exchange:
         self.refuse_announced(cap)
         seen, more = 0, not self._consumed
         while more:
-            message = await self._receive()
+            message = await self._next()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             chunk = message.get("body", b"")
@@ -118,6 +124,13 @@ class Exchange:
                 raise TooLarge(f"the body is larger than the {cap} bytes allowed here")
             if chunk:
                 yield chunk
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(_BODY_IDLE_SECONDS):
+                return await self._receive()
+        except TimeoutError:
+            raise BadRequest(f"nothing more of the body came within {_BODY_IDLE_SECONDS:.0f} s") from None
 
     async def disconnected(self) -> None:
         """Returns when the client has left. Only for after the body has been read."""

@@ -21,8 +21,10 @@ RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
 _KEEPALIVE_SECONDS = 20
 # A larger body is handed over in pieces: written at once it would hold up everybody else.
 _PIECE = 512 * 1024
-# Reading an address takes httpx longer than the rest of a request; upstreams have few of them.
-_url = functools.lru_cache(maxsize=4096)(httpx.URL)
+# Reading an address takes httpx longer than the rest of a request; upstreams have few of them. Callers of a
+# relayed path choose theirs: long ones are not kept.
+_kept_url = functools.lru_cache(maxsize=4096)(httpx.URL)
+_LONGEST_KEPT = 512
 
 
 class Reply:
@@ -150,6 +152,10 @@ class HttpClient:
             # Our session brings its own TLS context; the transport's own would only cost time to load.
             self._transport = AiohttpTransport(verify=False, client=session)
         return self._transport
+
+
+def _url(text: str) -> httpx.URL:
+    return _kept_url(text) if len(text) <= _LONGEST_KEPT else httpx.URL(text)
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -90,7 +90,7 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         stack.push_async_callback(http.close)
         verifier = Verifier(_trust(loaded), http=http, clock=clock, own=signer)
         stack.push_async_callback(verifier.close)
-        limiter = Limiter(redis, clock)
+        limiter = Limiter(redis, clock, lease_seconds=shared.state.lease_seconds)
         ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=service, clock=clock)
         stack.push_async_callback(ledger.stop)
         snapshots = Snapshots(redis, verifier, clock)

@@ -31,11 +31,12 @@ def render(trace: Trace) -> str:
     return f"00-{trace.trace_id}-{trace.span_id}-{'01' if trace.sampled else '00'}"
 
 
-def child(parent: Trace | None, *, sample: float) -> Trace:
+def child(parent: Trace | None, *, sample: float, trusted: bool = True) -> Trace:
     """A new span's context below `parent`; without one, a new trace that is sampled with probability
-    `sample`.
+    `sample`. So is one whose parent nobody vouches for: a stranger does not decide what we export.
     """
     span_id = secrets.token_hex(8)
-    if parent is not None:
+    if parent is not None and trusted:
         return Trace(trace_id=parent.trace_id, span_id=span_id, sampled=parent.sampled)
-    return Trace(trace_id=secrets.token_hex(16), span_id=span_id, sampled=random.random() < sample)  # noqa: S311
+    trace_id = parent.trace_id if parent is not None else secrets.token_hex(16)
+    return Trace(trace_id=trace_id, span_id=span_id, sampled=random.random() < sample)  # noqa: S311

@@ -9,6 +9,7 @@ from api_gateway.admin import Answer, Ask, Page
 from api_gateway.control import Control
 from shared.errors import BadRequest, NotFound
 from shared.kill import DIMENSIONS, Kill
+from shared.kill_selector import Selector
 
 
 class NewKill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,8 +55,10 @@ def _checked(selector: dict[str, str]) -> dict[str, str]:
     if unknown or not selector:
         known = ", ".join(sorted(DIMENSIONS))
         raise BadRequest(f"selector: {unknown[0] if unknown else 'empty'}: name one or more of {known}")
-    if any(not value for value in selector.values()):
-        raise BadRequest("selector: an empty value matches nothing; write * for every value")
+    try:
+        Selector.of(selector)
+    except ValueError as error:
+        raise BadRequest(f"selector: {error}", cause=error) from error
     return dict(selector)
 
 

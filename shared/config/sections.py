@@ -32,8 +32,9 @@ class IdentitySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class StateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where state lives. `embedded` is a Valkey of our own on a unix socket, and SQLite, both below `dir`.
 
-    `fsync` is the embedded Valkey's: `everysec` loses nothing when a process dies and up to a second when
-    the machine does.
+    `lease_seconds` is how long what a killed process had reserved stays taken; a call that lasts longer no
+    longer counts against concurrency, and is booked all the same. `fsync` is the embedded Valkey's:
+    `everysec` loses nothing when a process dies and up to a second when the machine does.
     """
 
     dir: str = ".gatestack"
@@ -42,6 +43,7 @@ class StateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sql: str = "embedded"
     sql_password: Secret = field(default_factory=lambda: Secret(""))
     fsync: Literal["everysec", "always"] = "everysec"
+    lease_seconds: Annotated[int, Meta(ge=10, le=86400)] = 600
 
 
 class ChainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,6 +31,8 @@ _SIGN = "INSERT INTO checkpoints (id, writer, token) VALUES (?, ?, ?)"
 _KNOWN = "SELECT id FROM ledger WHERE id IN (SELECT value FROM json_each($1))"
 _WAIT_SECONDS = 10
 _ATTEMPTS, _PAUSE_SECONDS = 100, 0.02
+# Wrong statements or values: waiting for the database would not help.
+_MISTAKES = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
 class SqliteStore(Relational):
@@ -89,7 +91,10 @@ class _Thread:
     async def run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, work)
-        except (sqlite3.OperationalError, OSError) as error:
+        except _MISTAKES:
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
+            # Gone, locked, full, or no database any more: it is the operator's turn, and traffic goes on.
             raise Unavailable("the database cannot be used now", cause=error) from error
 
     def _work(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:

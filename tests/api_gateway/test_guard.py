@@ -17,6 +17,8 @@ def test_identity_headers_from_outside_are_dropped() -> None:
             "Forwarded": "for=1",
             "Baggage": "user=root",
             "X-User-Id": "1",
+            "Txn_Token": "forged",
+            "X_Forwarded_For": "10.0.0.1",
             "Accept": "*/*",
         }
     )

@@ -63,11 +63,22 @@ def test_unknown_paths_are_not_found(path: str) -> None:
         "/v1/%00",
         "/v1/..",
         "/v1\\x",
+        "/crm/admin#",
+        "/crm/x/..;/admin",
     ],
 )
 def test_paths_that_two_readers_could_resolve_differently_are_refused(raw: str) -> None:
     with pytest.raises(BadRequest):
         TABLE.match(exchange(raw, raw_path=raw.encode()))
+
+
+def test_a_path_that_was_escaped_twice_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        TABLE.match(exchange("/crm/%2E%2E/admin", raw_path=b"/crm/%252E%252E/admin"))
+
+
+def test_an_escaped_hash_is_part_of_a_name() -> None:
+    assert TABLE.match(exchange("/crm/a#b", method="GET", raw_path=b"/crm/a%23b")).name == "crm"
 
 
 def test_a_bad_section_tells_all_its_problems() -> None:

@@ -170,3 +170,13 @@ async def test_a_kill_ends_a_stream_with_an_error_and_the_call_at_the_server(
         await eventually(server.left.is_set, "the server was left")
         [row] = [row for row in await gateway.service.rows(1) if row.tool]
         assert row.outcome == "killed"
+
+
+async def test_servers_that_may_not_be_used_say_nothing_in_the_handshake(
+    opened: Open, one: str, two: str
+) -> None:
+    servers = {"one": http(one), "two": http(two)}
+    async with opened(servers, rules=ECHO_ONLY) as gateway:
+        told = (await gateway.ask("server/discover")).json["result"]["instructions"]
+        assert "This is one." in told
+        assert "two" not in told

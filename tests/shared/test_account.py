@@ -1,100 +1,17 @@
 """One entry a request, closed exactly once, with the right outcome, whatever happens inside the frame."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 
-from shared.account import Account, Flight
+from shared.account import Flight
 from shared.asgi import Exchange, Message
-from shared.clock import Clock
-from shared.dialects.openai import OpenAI
 from shared.dialects.plain import Plain
 from shared.errors import BadRequest, Forbidden, Killed, LimitExceeded, UpstreamBroken, UpstreamTimeout
-from shared.identity.principal import Caller, Principal, Trace
-from shared.ledger.entry import Entry
-from shared.telemetry import Telemetry
-from tests.support.exchange import Wire, exchange
-
-CALLER = Caller(
-    principal=Principal(sub="user:alice", tenant="acme"), actors=("user:alice",), chain="c1", credential="key"
-)
-Body = Callable[[Flight, Exchange], Awaitable[None]]
-
-
-class KeptLedger:
-    """Keeps what was closed, and how much had been sent by then."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.closed: list[dict[str, Any]] = []
-        self.sent: list[int] = []
-        self._wire = wire
-
-    async def close(self, entry: Entry, lease: object) -> None:
-        await asyncio.sleep(0)
-        self.closed.append(msgspec.to_builtins(entry))
-        self.sent.append(len(self._wire.sent))
-
-
-class Kills:
-    """A kill switch that a test pulls by hand."""
-
-    def __init__(self) -> None:
-        self.cut: Callable[[Exception], None] | None = None
-        self.refuse: Exception | None = None
-        self.left = 0
-
-    def check(self, entry: Entry) -> None:
-        if self.refuse is not None:
-            raise self.refuse
-
-    def enter(self, entry: Entry, cut: Callable[[Exception], None]) -> int:
-        self.cut = cut
-        return 1
-
-    def leave(self, token: int) -> None:
-        self.left += 1
-
-
-class OpenWire(Wire):
-    """A client that stays until the test lets it go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gone = asyncio.Event()
-
-    async def receive(self) -> Message:
-        if self.incoming:
-            return self.incoming.pop(0)
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-
-class Frame:
-    def __init__(self, wire: Wire | None = None, dialect: Any = None) -> None:
-        self.wire = wire or OpenWire()
-        self.ledger, self.kills = KeptLedger(self.wire), Kills()
-        self.exchange = exchange(wire=self.wire)
-        self.dialect = dialect or OpenAI()
-        self.flight: Flight | None = None
-        ledger: Any = self.ledger
-        kills: Any = self.kills
-        self.account = Account("llm_gateway", ledger, kills, Telemetry("llm_gateway"), Clock())
-
-    async def run(self, body: Body) -> dict[str, Any]:
-        async with self.account(self.exchange, self.dialect) as flight:
-            self.flight = flight
-            flight.identify(CALLER)
-            await body(flight, self.exchange)
-        return self.entry
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        [entry] = self.ledger.closed
-        assert self.kills.left == 1
-        return entry
+from shared.identity.principal import Trace
+from tests.support.exchange import exchange
+from tests.support.frame import CALLER, Frame, OpenWire
 
 
 async def answer(_: Flight, one: Exchange) -> None:
@@ -229,6 +146,35 @@ async def test_a_kill_cuts_what_is_in_flight(started: bool) -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+class StalledWire(OpenWire):
+    """A client that reads nothing of what ends its stream until the test lets it go."""
+
+    async def send(self, message: Message) -> None:
+        if not message.get("more_body", True):
+            await self.gone.wait()
+        await super().send(message)
+
+
+async def test_a_client_that_does_not_read_cannot_keep_alive_what_was_killed() -> None:
+    async def clean() -> None:
+        cleaned.set()
+
+    async def stage(flight: Flight, one: Exchange) -> None:
+        flight.on_cut.append(clean)
+        await one.start(200, [])
+        assert frame.kills.cut is not None
+        asyncio.get_running_loop().call_soon(frame.kills.cut, Killed("stopped by the operator"))
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    cleaned, wire = asyncio.Event(), StalledWire()
+    frame = Frame(wire)
+    running = asyncio.create_task(frame.run(stage))
+    await asyncio.wait_for(cleaned.wait(), 5)
+    assert not running.done()
+    wire.gone.set()
+    assert (await running)["outcome"] == "killed"
 
 
 async def test_a_kill_that_comes_too_late_changes_nothing() -> None:

@@ -2,9 +2,12 @@
 byte.
 """
 
+import asyncio
+
 import pytest
 
-from shared.asgi import forwardable
+from shared import asgi
+from shared.asgi import Message, forwardable
 from shared.errors import BadRequest, ClientGone, TooLarge
 from tests.support.exchange import Wire, exchange
 
@@ -27,6 +30,22 @@ async def test_what_is_left_of_a_refused_body_can_be_read_away() -> None:
         await one.body(10)
     await one.discard()
     assert wire.incoming == []
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "headers", "expected"),
+    [
+        ("POST", "1.1", {}, False),
+        ("POST", "1.1", {"content-length": "3"}, True),
+        ("POST", "2", {}, True),
+        ("GET", "2", {}, False),
+    ],
+)
+def test_http2_sends_bodies_without_announcing_them(
+    method: str, version: str, headers: dict[str, str], expected: bool
+) -> None:
+    one = exchange(method=method, headers=headers, http_version=version)
+    assert one.expects_body is expected
 
 
 async def test_a_client_that_leaves_while_sending_is_gone() -> None:
@@ -70,3 +89,20 @@ def test_hop_by_hop_headers_and_those_that_connection_names_stay_behind() -> Non
         (b"b", b"2"),
     ]
     assert forwardable(headers, frozenset((b"b",))) == [(b"a", b"1")]
+
+
+async def test_a_client_that_stops_in_the_middle_of_its_body_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stalled(Wire):
+        async def receive(self) -> Message:
+            if self.incoming:
+                return self.incoming.pop(0)
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
+            raise AssertionError
+
+    monkeypatch.setattr(asgi, "_BODY_IDLE_SECONDS", 0.01)
+    wire = Stalled()
+    wire.incoming = [{"type": "http.request", "body": b"half", "more_body": True}]
+    with pytest.raises(BadRequest, match="nothing more of the body"):
+        await exchange(wire=wire).body(100)

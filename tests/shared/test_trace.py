@@ -29,3 +29,10 @@ def test_a_child_stays_in_its_parents_trace_and_keeps_its_sampling() -> None:
     assert below.span_id != parent.span_id
     assert trace.child(None, sample=1.0).sampled
     assert not trace.child(None, sample=0.0).sampled
+
+
+def test_a_parent_that_nobody_vouches_for_does_not_decide_what_is_exported() -> None:
+    parent = Trace(trace_id="a" * 32, span_id="b" * 16, sampled=True)
+    below = trace.child(parent, sample=0.0, trusted=False)
+    assert (below.trace_id, below.sampled) == (parent.trace_id, False)
+    assert trace.child(parent, sample=1.0, trusted=False).sampled

@@ -1,5 +1,6 @@
 """Bad input through the edge gets a clear error in the caller's dialect: never a 500, never a hang."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,6 +78,31 @@ async def test_a_body_of_50_megabytes_is_refused_clearly(world: World, endpoint:
         "POST", world.url + path, headers=list(sent.items()), body=unannounced()
     ) as reply:
         assert reply.status == 413
+
+
+async def first_line(world: World, head: str, body: bytes = b"") -> str:
+    """How the edge answers a request that no HTTP library would send."""
+    host, port = world.url.removeprefix("http://").rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        key = await world.key()
+        writer.write(f"{head}\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\r\n".encode() + body)
+        return (await asyncio.wait_for(reader.readline(), 5)).decode()
+    finally:
+        writer.close()
+
+
+async def test_a_body_with_two_lengths_is_refused(world: World) -> None:
+    head = "POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 70000\r\ntransfer-encoding: chunked"
+    assert " 400 " in await first_line(world, head, b"3\r\nabc\r\n0\r\n\r\n")
+
+
+async def test_a_websocket_is_turned_away(world: World) -> None:
+    head = (
+        "GET /v1/realtime HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    )
+    assert " 403 " in await first_line(world, head)
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,12 @@ async def test_killing_everything_leaves_the_operator_at_the_controls(world: Wor
     ]
     assert (await world.stack.admin("DELETE", f"/kills/{killed.json['id']}")).status == 200
     assert (await world.stack.send("POST", "/v1/chat/completions", key=key, body=CHAT)).status == 200
+
+
+@pytest.mark.parametrize("selector", [{}, {"user": "user:"}, {"all": "some"}, {"colour": "red"}, {"key": ""}])
+async def test_a_kill_that_could_hit_nothing_is_refused_in_words(
+    world: World, selector: dict[str, str]
+) -> None:
+    answer = await world.stack.admin("POST", "/kills", {"selector": selector})
+    assert answer.status == 400, answer.body
+    assert "selector" in answer.json["detail"]

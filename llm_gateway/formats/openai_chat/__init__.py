@@ -47,9 +47,8 @@ class OpenAIChat:
             raise BadRequest("messages must be a list of messages", data={"param": "messages"})
         stream = _member(found, "stream", _FLAG) or False
         options = _member(found, "stream_options", _OPTIONS) or {}
-        allowed = (
-            _member(found, "max_completion_tokens", _TOKENS) or _member(found, "max_tokens", _TOKENS) or 0
-        )
+        # Where both stand, it is the provider who chooses: the larger one is set aside.
+        allowed = max(_member(found, name, _TOKENS) or 0 for name in ("max_completion_tokens", "max_tokens"))
         return Ask(
             model=_member(found, "model", _NAME),
             stream=stream,

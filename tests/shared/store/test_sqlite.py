@@ -67,6 +67,17 @@ async def test_a_file_that_cannot_be_opened_is_unavailable_until_it_can(tmp_path
     await store.close()
 
 
+async def test_a_file_that_is_no_database_is_unavailable_until_it_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "gatestack.db"
+    path.write_bytes(b"not a database " * 1000)
+    store = open_store(f"sqlite://{path}")
+    with pytest.raises(Unavailable):
+        await store.kills()
+    path.unlink()
+    assert await store.kills() == []
+    await store.close()
+
+
 async def test_an_append_whose_caller_leaves_is_done_all_the_same(tmp_path: Path) -> None:
     store = open_store(f"sqlite://{tmp_path}/gatestack.db")
     appending = asyncio.create_task(store.append([sealed(entry())]))

@@ -23,8 +23,9 @@ def test_what_the_stages_need_is_read() -> None:
     assert (ask.model, ask.stream, ask.tokens_out, ask.wants_usage) == ("fast", True, 21, True)
 
 
-def test_the_newer_name_for_the_longest_answer_wins() -> None:
+def test_of_both_names_for_the_longest_answer_the_larger_is_set_aside() -> None:
     assert read(max_tokens=7, max_completion_tokens=9).tokens_out == 9
+    assert read(max_tokens=9, max_completion_tokens=1).tokens_out == 9
 
 
 def test_null_counts_as_absent() -> None:

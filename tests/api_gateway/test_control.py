@@ -1,0 +1,42 @@
+"""What operators order is in force, or is made so as soon as Redis takes it again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api_gateway import control as control_plane
+from api_gateway.app import SERVICE
+from api_gateway.control import Control
+from shared.errors import Unavailable
+from shared.redis_client import RedisError
+from tests.support.serve import Running, running
+from tests.support.wait import eventually
+
+
+@pytest.fixture
+async def edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    monkeypatch.setattr(control_plane, "_REPUBLISH_SECONDS", 0.02)
+    async with running(SERVICE, {}, tmp_path) as edge:
+        await eventually(lambda: {"keys", "kills"} <= edge.parts.snapshots.epochs().keys(), "the start")
+        yield edge
+
+
+@pytest.mark.parametrize("failure", [Unavailable("gone"), RedisError("READONLY")], ids=str)
+async def test_a_kill_that_redis_did_not_take_is_published_later(
+    edge: Running, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    control: Control = edge.app.state.control
+    before = edge.parts.snapshots.epochs()["kills"]
+
+    async def refuse(*_: Any) -> None:
+        raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr(edge.parts.snapshots, "publish", refuse)
+        with pytest.raises(Unavailable):
+            await control.add_kill({"agent": "planner"}, "a test", "user:operator")
+    assert len(await control.store.kills()) == 1
+    await eventually(lambda: edge.parts.snapshots.epochs()["kills"] > before, "the kill in force")
+    assert not edge.parts.failed.is_set()
