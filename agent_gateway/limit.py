@@ -2,6 +2,7 @@
 
 from agent_gateway.read import Ask
 from shared.identity.principal import Caller
+from shared.limits.facts import caller_facts
 from shared.limits.limiter import Lease, Limiter
 from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule
@@ -28,15 +29,5 @@ async def limit(grant: Grant, ask: Ask, rules: list[LimitRule], limiter: Limiter
 
 def facts(caller: Caller, ask: Ask) -> dict[str, str]:
     """What rules may count by and match. `agent` is the agent that is called, not the one that calls."""
-    principal = caller.principal
-    return {
-        "key": caller.key,
-        "user": principal.sub,
-        "agent": ask.name,
-        "skill": ask.call.names.skill if ask.call is not None else "",
-        "team": principal.team,
-        "project": principal.project,
-        "tenant": principal.tenant,
-        "tier": principal.tier,
-        "chain": caller.chain,
-    }
+    skill = ask.call.names.skill if ask.call is not None else ""
+    return caller_facts(caller) | {"agent": ask.name, "skill": skill}

@@ -1,6 +1,7 @@
 """The edge's own limits: per key, user, team, tenant, tier and route, before anything is forwarded."""
 
 from shared.identity.principal import Caller, ChainBudget
+from shared.limits.facts import caller_facts
 from shared.limits.limiter import Lease, Limiter
 from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule
@@ -23,15 +24,4 @@ async def limit(grant: Grant, rules: list[LimitRule], limiter: Limiter, route: s
 
 
 def facts(caller: Caller, route: str) -> dict[str, str]:
-    principal = caller.principal
-    return {
-        "key": caller.key,
-        "user": principal.sub,
-        "agent": caller.actor if caller.depth else "",
-        "team": principal.team,
-        "project": principal.project,
-        "tenant": principal.tenant,
-        "tier": principal.tier,
-        "route": route,
-        "chain": caller.chain,
-    }
+    return caller_facts(caller) | {"route": route}

@@ -7,6 +7,7 @@ from llm_gateway.chat import Ask
 from llm_gateway.prices import cost
 from shared.identity.principal import Caller, ChainBudget
 from shared.ledger.entry import Usage
+from shared.limits.facts import caller_facts
 from shared.limits.limiter import Lease, Limiter
 from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule
@@ -49,15 +50,4 @@ def estimate(model: Model, ask: Ask) -> Estimate:
 
 
 def facts(caller: Caller, model: Model) -> dict[str, str]:
-    principal = caller.principal
-    return {
-        "key": caller.key,
-        "user": principal.sub,
-        "agent": caller.actor if caller.actor.startswith("agent:") else "",
-        "team": principal.team,
-        "project": principal.project,
-        "tenant": principal.tenant,
-        "tier": principal.tier,
-        "model": model.name,
-        "chain": caller.chain,
-    }
+    return caller_facts(caller) | {"model": model.name}

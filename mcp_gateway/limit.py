@@ -8,6 +8,7 @@ from mcp_gateway import methods
 from mcp_gateway.ask import Ask
 from mcp_gateway.route import Target
 from shared.identity.principal import Caller, ChainBudget
+from shared.limits.facts import caller_facts
 from shared.limits.limiter import Lease, Limiter
 from shared.limits.plan import Estimate, plan
 from shared.limits.rule import LimitRule
@@ -44,16 +45,7 @@ class Limit:
 
 
 def _facts(caller: Caller, target: Target | None) -> dict[str, str]:
-    principal = caller.principal
-    return {
-        "key": caller.key,
-        "user": principal.sub,
-        "agent": caller.actor if caller.actor.startswith("agent:") else "",
-        "team": principal.team,
-        "project": principal.project,
-        "tenant": principal.tenant,
-        "tier": principal.tier,
-        "chain": caller.chain,
+    return caller_facts(caller) | {
         "server": target.server if target is not None else "",
         "tool": f"{target.server}/{target.name}" if target is not None and target.kind == "tool" else "",
     }

@@ -1,0 +1,18 @@
+"""What limits count a caller by, the same everywhere; each service adds what it alone knows (model, tool)."""
+
+from shared.identity.principal import Caller
+
+
+def caller_facts(caller: Caller) -> dict[str, str]:
+    """A fresh dict. `agent` is the agent that acts now, "" where none does."""
+    principal = caller.principal
+    return {
+        "key": caller.key,
+        "user": principal.sub,
+        "agent": caller.actor if caller.actor.startswith("agent:") else "",
+        "team": principal.team,
+        "project": principal.project,
+        "tenant": principal.tenant,
+        "tier": principal.tier,
+        "chain": caller.chain,
+    }

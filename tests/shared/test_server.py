@@ -1,0 +1,98 @@
+"""Both servers carry the same app: requests, streams that leave at once, clients that leave, and a stop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared import server
+from shared.asgi import Exchange, Receive, Scope, Send
+from shared.http_client import HttpClient
+from shared.server import ServerName
+from tests.support.wait import eventually
+
+SERVERS: tuple[ServerName, ...] = ("hypercorn", "granian")
+
+
+class App:
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.waiting = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        exchange = Exchange(scope, receive, send)
+        body = await exchange.body(2**20)
+        if exchange.path == "/stream":
+            await exchange.start(200, [(b"content-type", b"text/event-stream")])
+            await exchange.write(b"data: one\n\n")
+            await asyncio.wait_for(self.go_on.wait(), 5)
+            await exchange.finish(b"data: two\n\n")
+        elif exchange.path == "/wait":
+            self.waiting.set()
+            await asyncio.wait_for(exchange.disconnected(), 5)
+            self.left.set()
+        else:
+            await exchange.reply(201, [(b"x-path", exchange.path.encode())], body)
+
+
+@contextlib.asynccontextmanager
+async def served(name: ServerName) -> AsyncIterator[tuple[App, str]]:
+    app, stop, ready = App(), asyncio.Event(), asyncio.Event()
+    listener = server.bind("127.0.0.1:0")
+    url = server.url_of(listener)
+    task = asyncio.create_task(
+        server.serve(app, listener, stop, server=name, grace_seconds=1, ready=ready.set)
+    )
+    try:
+        await asyncio.wait_for(ready.wait(), 5)
+        await eventually(lambda: _answers(url), "the server")
+        yield app, url
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+        listener.close()
+
+
+def _answers(url: str) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 1),
+    ):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_it_carries_requests_and_streams_as_they_come(name: ServerName) -> None:
+    client = HttpClient()
+    async with served(name) as (app, url):
+        async with await client.send("POST", f"{url}/x", body=b"hello") as reply:
+            assert (reply.status, reply.header("x-path"), await reply.read(100)) == (201, "/x", b"hello")
+        async with await client.send("GET", f"{url}/stream") as reply:
+            chunks = reply.chunks()
+            assert await anext(chunks) == b"data: one\n\n"
+            app.go_on.set()
+            assert b"".join([chunk async for chunk in chunks]) == b"data: two\n\n"
+        await client.close()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_it_tells_when_a_client_has_left(name: ServerName) -> None:
+    async with served(name) as (app, url):
+        _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        await asyncio.wait_for(app.waiting.wait(), 5)
+        writer.close()
+        await asyncio.wait_for(app.left.wait(), 5)
+
+
+def test_an_address_that_is_taken_is_told_with_its_reason() -> None:
+    with contextlib.closing(server.bind("127.0.0.1:0")) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+            server.bind(f"127.0.0.1:{port}")
