@@ -12,8 +12,7 @@ from shared import trace
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects import Dialect
-from shared.dialects.plain import Plain
-from shared.errors import BadRequest, ClientGone, Refusal, UpstreamFault
+from shared.errors import BadRequest, ClientGone, GatestackError, Refusal, UpstreamFault
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
@@ -118,7 +117,7 @@ class Upload:
 async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:
     if not (reply.header("content-type") or "").startswith("text/event-stream"):
         # Only an event stream can carry an error of ours after its first byte; anything else is cut.
-        flight.dialect = _UntilStarted(flight.dialect, exchange)
+        flight.dialect = _UntilStarted(flight.dialect)
     length = reply.header("content-length")
     left = int(length) if length is not None and length.isdigit() else -1
     await exchange.start(reply.status, guard.outward(reply.headers))
@@ -134,11 +133,11 @@ async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:
 class _UntilStarted:
     """The caller's dialect before the first byte, silence after it."""
 
-    def __init__(self, dialect: Dialect, exchange: Exchange) -> None:
-        self._dialect = dialect
+    def __init__(self, dialect: Dialect) -> None:
         self.refusal = dialect.refusal
 
-    event = Plain.event
+    def event(self, error: GatestackError, request_id: str) -> bytes:
+        return b""
 
 
 def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:

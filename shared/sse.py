@@ -53,12 +53,6 @@ def data_of(event: bytes) -> bytes:
     return b"\n".join(_values(event, b"data"))
 
 
-def name_of(event: bytes) -> str:
-    """The event's `event:` name, "" where it has none."""
-    names = _values(event, b"event")
-    return names[-1].decode("utf-8", "replace") if names else ""
-
-
 def encode(data: bytes, event: str = "") -> bytes:
     head = f"event: {event}\n".encode() if event else b""
     return head + b"data: " + data + b"\n\n"

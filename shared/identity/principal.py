@@ -1,5 +1,6 @@
 """Principals and callers: what every authenticator returns, whatever the credential was."""
 
+import msgspec
 from msgspec import Struct
 
 from shared.errors import DelegationRefused
@@ -83,17 +84,7 @@ class Caller(Struct, frozen=True, kw_only=True):
             raise DelegationRefused(
                 f"this chain is {self.depth} delegations deep and the limit is {max_depth}"
             )
-        return Caller(
-            principal=self.principal,
-            actors=(*self.actors, actor),
-            chain=self.chain,
-            credential=self.credential,
-            hop=self.hop,
-            parent=self.parent,
-            key=self.key,
-            budget=self.budget,
-            trace=self.trace,
-        )
+        return msgspec.structs.replace(self, actors=(*self.actors, actor))
 
 
 def _least(one: int | None, other: int | None) -> int | None:

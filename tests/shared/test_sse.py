@@ -35,7 +35,6 @@ def test_data_lines_are_joined_and_comments_have_none() -> None:
     assert sse.data_of(b"event: x\ndata: one\ndata:two\n\n") == b"one\ntwo"
     assert sse.data_of(b": ping\n\n") == b""
     assert sse.data_of(b'data: {"a":1}\n\n') == b'{"a":1}'
-    assert sse.name_of(b"event: x\ndata: one\n\n") == "x"
     assert sse.data_of(sse.encode(b"{}", "error")) == b"{}"
 
 

@@ -21,10 +21,12 @@ from tests.support.stack import Stack, running_stack
 
 PUPPETS = ("planner", "researcher", "outsider", "loop", "a1", "a2", "a3", "a4", "a5", "a6")
 TENANT = "acme"
+BAD_MODELS = tuple(f"bad-{name}" for name in ("garbage", "cut", "429", "500", "401", "400", "stream"))
 
 RULES: list[dict[str, str]] = [
     {"id": "routes", "sub": "*", "dom": TENANT, "obj": "route:*", "act": "invoke"},
     {"id": "models", "sub": "*", "dom": TENANT, "obj": "model:fast", "act": "*"},
+    {"id": "bob-bad", "sub": "user:bob", "dom": TENANT, "obj": "model:bad-*", "act": "*"},
     {"id": "staff-agents", "sub": "user:alice", "dom": TENANT, "obj": "agent:*", "act": "*"},
     {"id": "bob-agents", "sub": "user:bob", "dom": TENANT, "obj": "agent:*", "act": "*"},
     {"id": "agents-agents", "sub": "agent:*", "dom": TENANT, "obj": "agent:*", "act": "*"},
@@ -100,6 +102,8 @@ def _sections(provider: str, tools: str, agents: dict[str, RunningAgent]) -> dic
                     "targets": [{"provider": "scripted", "model": "m1"}],
                     "price": {"in": 1_000_000, "out": 2_000_000},
                 },
+                # One target each, so that the breaker of one test's failures stays out of the others'.
+                **{name: {"targets": [{"provider": "scripted", "model": name}]} for name in BAD_MODELS},
                 "secret": {"targets": [{"provider": "scripted", "model": "m2"}]},
             },
         },
