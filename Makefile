@@ -37,7 +37,7 @@ demo: $(STAMPS)/demo $(STAMPS)/model $(STAMPS)/git $(STAMPS)/project ## run the 
 
 test: setup ## run the tests
 	@echo "==> running the tests"
-	@$(PY) -m pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/project $(ARGS)
+	@$(PY) -m pytest -n 2 --ignore tests/bench --ignore tests/project $(ARGS)
 
 check: setup ## look at format, lint, types, layers and the project's rules about itself
 	@echo "==> format"

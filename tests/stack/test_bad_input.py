@@ -13,7 +13,6 @@ from tests.support.stack import Answer
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("stack"),
     pytest.mark.timeout(120),
 ]
 

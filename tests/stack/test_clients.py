@@ -12,7 +12,6 @@ from tests.support.providers import completion, stream
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("stack"),
     pytest.mark.timeout(120),
 ]
 

@@ -27,7 +27,6 @@ from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("stack"),
     pytest.mark.slow,
     pytest.mark.timeout(120),
 ]
@@ -145,11 +144,15 @@ async def ledger(world: World) -> AsyncIterator[Store]:
 
 
 async def kept(store: Store, load: Load) -> list[Row] | None:
-    """Every row there is, once there is one of each answer, and one below each good answer."""
+    """Every row there is, once there is one of each answer, and one below each answer that the edge has
+    passed on: writers deliver independently of each other.
+    """
     rows = [opened(row.body) for writer in await store.writers() async for row in store.rows(writer)]
-    answered, good = {got.call for got in load.got}, {got.call for got in load.got if got.good}
-    complete = answered <= {row.id for row in rows} and good <= {row.parent for row in rows}
-    return rows if complete else None
+    by_id, parents = {row.id: row for row in rows}, {row.parent for row in rows}
+    if not all(got.call in by_id for got in load.got):
+        return None
+    passed_on = {got.call for got in load.got if by_id[got.call].outcome == "completed"}
+    return rows if passed_on <= parents else None
 
 
 # The last: rows that only the journal of a dead writer has.
@@ -196,7 +199,6 @@ def _compare(load: Load, rows: list[Row]) -> None:
             assert edge.outcome == "completed"
             assert inner == [(INNER[got.kind], "completed", 200)]
         else:
-            assert edge.outcome != "completed" or inner
             assert len(inner) <= 1
     ours = [row for row in rows if row.team == "load"]
     places = Counter((row.chain, row.service) for row in ours)

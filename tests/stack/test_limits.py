@@ -22,7 +22,6 @@ from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("stack"),
     pytest.mark.slow,
     pytest.mark.timeout(120),
 ]

@@ -8,7 +8,6 @@ from tests.stack.conftest import World
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("stack"),
     pytest.mark.timeout(120),
 ]
 
