@@ -22,13 +22,13 @@ ARGS ?=
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test check fix bench lock clean
+.PHONY: help setup demo test check fix bench prices lock clean guard-model
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-setup: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/git $(STAMPS)/project ## install everything that work on Gatestack needs, into .venv
+setup: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/git $(STAMPS)/js $(STAMPS)/project ## install everything that work on Gatestack needs, into .venv
 	@:
 
 demo: $(STAMPS)/demo $(STAMPS)/model $(STAMPS)/git $(STAMPS)/project ## run the whole stack with a real model, tools and agents
@@ -57,6 +57,13 @@ fix: setup ## format, and repair what the linter can repair
 
 bench: setup ## measure, print a table and write bench.json
 	@$(PY) -m tests.bench
+
+prices: setup ## write llm_gateway/prices/table.json anew from what others have published
+	@echo "==> reading two price lists (40 MB)"
+	@$(PY) -m llm_gateway.prices.build
+
+guard-model: setup ## train the injection guard's model anew, and print what its card says of it
+	@$(PY) -m llm_gateway.guards.model.train
 
 lock: $(STAMPS)/tools ## write requirements/*.txt anew from requirements/*.in
 	@echo "==> locking requirements/dev.txt"
@@ -128,6 +135,13 @@ $(STAMPS)/git: requirements/git.txt $(STAMPS)/tools
 			exit 1; \
 		}; \
 	}
+	@touch $@
+
+# JavaScript clients are tested where there is npm; without it their tests say so and are skipped.
+$(STAMPS)/js: tests/js/package-lock.json $(STAMPS)/tools
+	@command -v npm >/dev/null || { echo "==> there is no npm here: JavaScript clients are not tested"; exit 0; }; \
+	echo "==> installing the JavaScript clients of the tests"; \
+	cd tests/js && npm ci --omit-lockfile-registry-resolved=true --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 $(STAMPS)/project: pyproject.toml $(STAMPS)/tools

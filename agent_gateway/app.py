@@ -1,55 +1,124 @@
 """Builds the agent gateway: the one place that knows which parts it is made of."""
 
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TypedDict
+
 from starlette import routing
 from starlette.applications import Starlette
 
 from agent_gateway.authorize import Authorize
-from agent_gateway.bindings.jsonrpc import JsonRpc
+from agent_gateway.bindings.extensions import Extensions
+from agent_gateway.bindings.incoming import Incoming
 from agent_gateway.cards import Cards
 from agent_gateway.catalog import Catalog
 from agent_gateway.config import Credential, Section, problems
 from agent_gateway.delegate import Delegate
-from agent_gateway.forward import Forward
+from agent_gateway.extended_card import ExtendedCard
+from agent_gateway.forward import Forward, Own
+from agent_gateway.listing import Listing
 from agent_gateway.pipeline import Pipeline
+from agent_gateway.probe import Probe
+from agent_gateway.push.build import Push
 from agent_gateway.read import Read
+from agent_gateway.registry.directory import Directory
+from agent_gateway.replicas import Replicas
 from agent_gateway.route import Route
 from agent_gateway.show import Show
 from agent_gateway.tasks import Tasks
+from agent_gateway.trust import Trust
+from agent_gateway.trust.keys import keys_of
+from agent_gateway.trust.sign import CardSigner
+from agent_gateway.trust.watch import Watch
+from agent_gateway.upstream import Upstream
 from shared.authenticators import Authenticate, Authenticator
 from shared.authenticators.delegation_token import DelegationToken
 from shared.authenticators.identity_token import IdentityToken
 from shared.authenticators.virtual_key import VirtualKey
 from shared.config import Loaded
+from shared.egress import Egress
 from shared.health import public_routes
-from shared.parts import Parts
+from shared.parts import Parts, cancelled, owned
 from shared.run import Service
 
 NAME = "agent_gateway"
 
 
+class _SeenAs(TypedDict):
+    """What cards tell of us, wherever they are served."""
+
+    public_url: str
+    extensions: frozenset[str]
+
+
 def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     """The agent gateway's app over opened parts."""
     section, shared = loaded.section, loaded.shared
-    extensions = frozenset(section.extensions)
-    catalog, binding = Catalog(section.agents), JsonRpc(extensions)
-    cards = Cards(parts.http, parts.clock, cap=section.max_card_bytes, seconds=section.card_seconds)
-    tasks = Tasks(parts.redis, section.task_seconds)
-    route = Route(binding, parts.signer, seconds=shared.identity.delegation_seconds)
+    extensions = Extensions(section.extensions, section.extensions_unknown)
+    catalog = Catalog(section.agents, keys_of(section.agents, loaded.path))
+    parts.snapshots.on("agents", catalog.apply)
+    trust, egress = Trust(parts.redis, parts.clock), Egress(section.registry.allow)
+    cards = Cards(
+        parts.http,
+        parts.clock,
+        cap=section.max_card_bytes,
+        seconds=section.card_seconds,
+        accept=trust.accept,
+        egress=egress,
+    )
+    replicas = Replicas(parts.redis, parts.clock, catalog, cards, seconds=section.task_seconds)
+    tasks = Tasks(parts.redis, section.task_seconds, parts.clock)
+    route = Route(parts.signer, replicas, egress, seconds=shared.identity.delegation_seconds)
+    upstream = Upstream(parts.http, parts.clock, reply_cap=section.max_reply_bytes)
+    push = Push(section, parts, catalog, tasks, route, upstream)
+    seen_as = _SeenAs(public_url=section.public_url, extensions=extensions.allowed)
+    own: dict[str, Own] = push.operations | {
+        "ListTasks": Listing(tasks, route, upstream),
+        "GetExtendedAgentCard": ExtendedCard(cards, upstream, parts.policy, **seen_as),
+    }
     pipeline = Pipeline(
         account=parts.account,
         authenticate=_authenticate(loaded, parts),
-        read=Read(catalog, binding, body_cap=section.max_body_bytes),
-        authorize=Authorize(parts.policy, parts.limiter),
-        cards=cards,
-        delegate=Delegate(catalog, cards, max_depth=shared.chain.max_depth),
+        read=Read(catalog, Incoming(extensions), body_cap=section.max_body_bytes),
+        authorize=Authorize(parts.policy, parts.limiter, trust),
+        directory=Directory(catalog, cards, trust, parts.policy, public_url=section.public_url),
+        replicas=replicas,
+        delegate=Delegate(
+            catalog, cards, max_depth=shared.chain.max_depth, limiter=parts.limiter, clock=parts.clock
+        ),
         rules=section.limits,
         limiter=parts.limiter,
         tasks=tasks,
         route=route,
-        forward=Forward(parts.http, parts.clock, binding, tasks, route, reply_cap=section.max_reply_bytes),
-        show=Show(catalog, cards, parts.policy, public_url=section.public_url, extensions=extensions),
+        forward=Forward(parts.http, parts.clock, tasks, route, upstream, own=own, configs=push.configs),
+        show=Show(cards, CardSigner(parts.signer), **seen_as),
     )
-    return Starlette(routes=[*public_routes(parts), routing.Route("/{path:path}", endpoint=pipeline)])
+    ingress = routing.Route("/agents/{name}/push/{hook}", endpoint=push.ingress)
+    app = Starlette(routes=[*public_routes(parts), ingress, routing.Route("/{path:path}", endpoint=pipeline)])
+    app.state.push = push
+    every = section.registry.check_seconds
+    app.state.trust = trust
+    app.state.watch = Watch(catalog, cards, trust, seconds=every)
+    app.state.probe = Probe(parts.http, catalog, replicas, seconds=every)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> AsyncIterator[None]:
+    """Notifications are delivered, cards watched and replicas probed beside serving."""
+    state = app.state
+    await state.trust.look()
+    beside = [
+        owned(state.push.deliver.run(), "push", parts.failed),
+        owned(state.trust.run(), "trust", parts.failed),
+        owned(state.watch.run(), "cards", parts.failed),
+        owned(state.probe.run(), "probes", parts.failed),
+    ]
+    try:
+        yield
+    finally:
+        for task in beside:
+            await cancelled(task)
 
 
 def _authenticate(loaded: Loaded[Section], parts: Parts) -> Authenticate:
@@ -61,4 +130,4 @@ def _authenticate(loaded: Loaded[Section], parts: Parts) -> Authenticate:
     return Authenticate(tuple(known[credential] for credential in loaded.section.accept))
 
 
-SERVICE = Service(name=NAME, section=Section, problems=problems, build=build)
+SERVICE = Service(name=NAME, section=Section, problems=problems, build=build, living=living)

@@ -3,21 +3,24 @@
 from typing import Any
 
 from agent_gateway.read import Ask
+from agent_gateway.registry.skills import denied, resource_of
+from agent_gateway.trust import Trust
 from shared.account import Flight
 from shared.errors import NotFound
 from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.policy import Decision, Grant, Policy, PolicyBox
-from shared.policy import authorize as ask_policy
+from shared.policy.grant import granted
 
 # Whoever may use an agent or read its tasks may see its card.
 _SEEING = ("read", "invoke")
 
 
 class Authorize:
-    def __init__(self, policy: PolicyBox, limiter: Limiter) -> None:
+    def __init__(self, policy: PolicyBox, limiter: Limiter, trust: Trust) -> None:
         self._policy = policy
         self._limiter = limiter
+        self._trust = trust
 
     async def __call__(self, ask: Ask, caller: Caller, flight: Flight) -> Grant:
         """Raises Forbidden, and NotFound only for callers who may use an agent of that name if there were
@@ -30,10 +33,12 @@ class Authorize:
             allowed = Decision(True, "", policy.epoch, caller.actor, "a list")
             return Grant(caller, entry.resource, entry.action, allowed)
         facts = await self._facts(policy, ask, caller)
-        grant = ask_policy(policy, caller, entry.resource, entry.action, facts)
+        grant = _asked(policy, ask, caller, entry.action, facts)
+        entry.resource = grant.resource
         flight.granted(grant)
         if ask.agent is None:
             raise NotFound(f"no agent is called {ask.name} here")
+        self._trust.check(ask.agent, caller)
         flight.check()
         return grant
 
@@ -46,6 +51,23 @@ class Authorize:
             state = await self._limiter.state(caller.principal.tenant, caller.chain)
             facts["taint"] = state.taint
         return facts
+
+
+def _asked(policy: Policy, ask: Ask, caller: Caller, action: str, facts: dict[str, Any]) -> Grant:
+    """The grant for the agent, or for the one skill of it that the call names. Raises Forbidden.
+
+    Who may use an agent may use every skill of it that no rule denies; who may use a skill only, must name
+    it.
+    """
+    skill = ask.call.names.skill if ask.call is not None else ""
+    whole = policy.decide_chain(caller, ask.resource, action, facts)
+    if not skill or denied(whole):
+        return granted(whole, caller, ask.resource, action)
+    resource = resource_of(ask.name, skill)
+    part = policy.decide_chain(caller, resource, action, facts)
+    if part.allowed or denied(part):
+        return granted(part, caller, resource, action)
+    return granted(whole, caller, ask.resource, action)
 
 
 def _action(policy: Policy, ask: Ask, caller: Caller) -> str:

@@ -4,7 +4,11 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
-Action = Literal["invoke", "read", "cancel"]
+Action = Literal["invoke", "read", "cancel", "push"]
+# What an operation is answered with: one of the forms of SendMessageResponse, a Task, a list of them, …
+Yields = Literal["event", "task", "tasks", "config", "configs", "card", "nothing"]
+# Binding and version. An agent and its client need not speak the same one.
+Wire = Literal["JSONRPC/1.0", "HTTP+JSON/1.0", "JSONRPC/0.3", "HTTP+JSON/0.3"]
 
 
 class Method(Struct, frozen=True):
@@ -16,6 +20,7 @@ class Method(Struct, frozen=True):
     action: Action
     delegates: bool = False
     streams: bool = False
+    yields: Yields = "event"
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -28,10 +33,14 @@ class Names(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """`id` and the members of `params` are raw JSON, as the client wrote them."""
+    """`params` are those of A2A 1.0, their members raw JSON; `id` is as the client wrote it and `wire` how it
+    speaks. `webhook` names the push notification config that this call brings along.
+    """
 
     method: Method
     id: Raw
     params: dict[str, Raw]
     names: Names
+    wire: Wire = "JSONRPC/1.0"
     extensions: tuple[str, ...] = ()
+    webhook: str = ""

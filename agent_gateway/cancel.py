@@ -27,6 +27,7 @@ async def cancel_if_killed(flight: Flight, http: HttpClient, route: Route, targe
         headers=cancellation.headers,
         body=cancellation.body,
         header_timeout=_HEADER_SECONDS,
+        pinned=cancellation.pinned,
     ) as reply:
         await reply.read(_REPLY_CAP)
 

@@ -3,22 +3,28 @@ answer later.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from agent_gateway.catalog import Agent, Endpoint
+from agent_gateway.bindings.earlier import card as earlier_card
+from agent_gateway.call import Wire
+from agent_gateway.catalog import WIRE, Agent, Endpoint
 from shared.clock import Clock
-from shared.egress import origin
+from shared.egress import Egress, origin
 from shared.errors import BadRequest, UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.http_client import HttpClient
 
+Accept = Callable[[Agent, dict[str, Any]], Awaitable[dict[str, Any]]]
 _HEADER_SECONDS = 10.0
 # After a failed attempt the card that we still have is good enough for this long.
 _AGAIN_SECONDS = 10.0
-_BINDING, _VERSION = "JSONRPC", "1.0"
+
+
+async def _as_it_is(_: Agent, content: dict[str, Any]) -> dict[str, Any]:
+    return content
 
 
 class Card(Struct, frozen=True):
@@ -30,10 +36,23 @@ class Card(Struct, frozen=True):
 
 
 class Cards:
-    """`seconds` is how long a card is used before it is fetched again."""
+    """`seconds` is how long a card is used before it is fetched again. `accept` says what of a card may be
+    relied upon; addresses that the operator did not write must pass `egress`.
+    """
 
-    def __init__(self, http: HttpClient, clock: Clock, *, cap: int, seconds: float) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        clock: Clock,
+        *,
+        cap: int,
+        seconds: float,
+        accept: Accept = _as_it_is,
+        egress: Egress | None = None,
+    ) -> None:
         self._http = http
+        self._accept = accept
+        self._egress = egress or Egress()
         self._clock = clock
         self._cap = cap
         self._seconds = seconds
@@ -56,13 +75,13 @@ class Cards:
         had.
         """
         if agent.url:
-            return Endpoint(agent.url, agent.tenant)
+            return Endpoint(agent.url, agent.tenant, agent.wire)
         return _offered(agent, (await self.of(agent)).content)
 
     async def _renewed(self, agent: Agent, last: Card | None) -> Card:
         now = self._clock.monotonic()
         try:
-            content = await self._fetch(agent)
+            content = await self._accept(agent, await self._fetch(agent))
         except UpstreamFault:
             if last is None:
                 raise
@@ -79,6 +98,7 @@ class Cards:
             connect_timeout=timeouts.connect_seconds,
             header_timeout=min(timeouts.header_seconds, _HEADER_SECONDS),
             idle_timeout=_HEADER_SECONDS,
+            pinned=await self._egress.check(agent.card_url) if agent.guarded else None,
         ) as reply:
             if reply.status != 200:
                 raise UpstreamRefused(
@@ -97,13 +117,14 @@ class Cards:
 
 
 def _offered(agent: Agent, card: Mapping[str, Any]) -> Endpoint:
-    """The JSON-RPC 1.0 endpoint that a card names, on the host that the card itself came from.
+    """The first endpoint that a card names and that we can speak to, on the host that the card came from.
 
     A card must not be able to send a delegation token to any other host: the operator can, by configuring
     `url`.
     """
-    for interface in _interfaces(card):
-        if interface.get("protocolBinding") != _BINDING or not _speaks_ours(interface):
+    for interface in _interfaces(earlier_card.raised(dict(card))):
+        wire = wire_of(interface)
+        if wire is None:
             continue
         url, tenant = str(interface.get("url", "")), str(interface.get("tenant") or "")
         try:
@@ -114,13 +135,14 @@ def _offered(agent: Agent, card: Mapping[str, Any]) -> Endpoint:
             raise UpstreamBroken(
                 "the agent's card points to another host than it came from: configure its url"
             )
-        return Endpoint(url, agent.tenant or tenant)
-    raise UpstreamBroken("the agent's card offers no JSON-RPC interface of A2A 1.0")
+        return Endpoint(url, agent.tenant or tenant, wire)
+    raise UpstreamBroken("the agent's card offers no interface of A2A 1.0 or 0.3 over JSON-RPC or HTTP+JSON")
 
 
-def _speaks_ours(interface: Mapping[str, Any]) -> bool:
-    version = str(interface.get("protocolVersion") or _VERSION)
-    return version == _VERSION or version.startswith(_VERSION + ".")
+def wire_of(interface: Mapping[str, Any]) -> Wire | None:
+    """How an interface of a card is spoken to, where we can."""
+    version = ".".join(str(interface.get("protocolVersion") or "1.0").split(".")[:2])
+    return WIRE.get((str(interface.get("protocolBinding", "")), version))
 
 
 def _interfaces(card: Mapping[str, Any]) -> list[dict[str, Any]]:

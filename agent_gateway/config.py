@@ -1,10 +1,11 @@
 """The agent gateway's own section of `gatestack.yaml`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from shared.agents import Delegation, State, trusted_keys
 from shared.config import Secret
 from shared.egress import origin
 from shared.errors import BadRequest
@@ -20,7 +21,8 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Headers that the gateway writes itself on every call to an agent, or that belong to one connection.
 _OURS = frozenset(
     (
-        *("a2a-version", "a2a-extensions", "traceparent", "txn-token", "content-type", "content-length"),
+        *("a2a-version", "a2a-extensions", "x-a2a-extensions", "traceparent", "txn-token"),
+        *("content-type", "content-length"),
         *("accept", "host", "connection", "transfer-encoding", "te", "trailer", "upgrade"),
     )
 )
@@ -36,27 +38,83 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_seconds: Seconds = 600.0
 
 
+class Replica(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of several addresses that serve the same agent; one of twice the `weight` gets twice the calls."""
+
+    url: str
+    weight: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
+class CardTrust(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What makes an agent's card believable. With `keys` (JWKs, or a `jwks_file` of them) one of these must
+    have signed it. `pin` holds it to what it was: `first_use`, or the SHA-256 of its canonical form.
+    """
+
+    keys: list[dict[str, Any]] = []
+    jwks_file: str = ""
+    pin: Annotated[str, Meta(pattern="^(|first_use|[0-9a-f]{64})$")] = ""
+
+
 class AgentEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One agent. `url` is its JSON-RPC endpoint; without it the endpoint is read from the card at
-    `card_url`.
+    """One agent. `url` is its endpoint, which speaks `binding` in `version`; without it all three are read
+    from the card at `card_url`.
 
     `headers` go along with every call. With `credential: delegation` the agent gets a token to call back
-    with. `tenant` is what the agent calls us in its own multi-tenancy. `labels` is what a chain is
-    tainted with.
+    with, narrowed by `delegation`. `tenant` is what the agent calls us in its own multi-tenancy. `labels`
+    is what a chain is tainted with. `replicas` take turns in the place of one `url`; `fallback` is the agent
+    that is called while none of them answers.
     """
 
     url: str = ""
+    binding: Literal["JSONRPC", "HTTP+JSON"] = "JSONRPC"
+    version: Literal["1.0", "0.3"] = "1.0"
     card_url: str = ""
     headers: dict[str, Secret] = {}
     credential: Literal["delegation", "none"] = "delegation"
     tenant: str = ""
     labels: list[str] = []
     timeouts: Timeouts = Timeouts()
+    owner: str = ""
+    tags: list[str] = []
+    state: State = "active"
+    delegation: Delegation = Delegation()
+    replicas: list[Replica] = []
+    fallback: str = ""
+    trust: CardTrust = CardTrust()
+
+
+class PushSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Push notifications. `url` is where agents reach this service itself, "" for where it listens.
+
+    Clients' webhooks must be public addresses but for `allow` (host names and networks). A delivery that
+    fails is tried `attempts` times in all, at growing intervals from `pause_seconds` to `longest_seconds`.
+    `waiting` is how many notifications may queue up for one webhook.
+    """
+
+    url: str = ""
+    allow: list[str] = []
+    https_only: bool = False
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 12
+    pause_seconds: Seconds = 1.0
+    longest_seconds: Seconds = 900.0
+    timeout_seconds: Seconds = 10.0
+    waiting: Annotated[int, Meta(ge=1)] = 1_000
+    per_task: Annotated[int, Meta(ge=1)] = 10
+    max_bytes: Bytes = 1_048_576
+
+
+class RegistrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Agents registered while the stack runs must be at public addresses, but for `allow` (host names and
+    networks). `check_seconds` is how often replicas and pinned cards are looked at.
+    """
+
+    allow: list[str] = []
+    check_seconds: Seconds = 15.0
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`public_url` is where clients reach `/agents`: the edge. `extensions` are the A2A extensions let
-    through.
+    through; others are dropped unsaid, or refused.
     """
 
     bind: str = "127.0.0.1:8083"
@@ -65,6 +123,9 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     accept: Annotated[tuple[Credential, ...], Meta(min_length=1)] = ("identity",)
     agents: dict[str, AgentEntry] = {}
     extensions: list[str] = []
+    extensions_unknown: Literal["drop", "refuse"] = "drop"
+    push: PushSection = PushSection()
+    registry: RegistrySection = RegistrySection()
     limits: list[LimitRule] = []
     card_seconds: Seconds = 300.0
     task_seconds: Annotated[int, Meta(ge=60)] = 604_800
@@ -80,12 +141,15 @@ def problems(section: Section) -> list[str]:
         found.append(f"bind: {section.bind!r} is not host:port")
     if not _http(section.public_url):
         found.append(f"public_url: {section.public_url!r} is no http(s) address")
+    if section.push.url and not _http(section.push.url):
+        found.append(f"push.url: {section.push.url!r} is no http(s) address")
     for place, uri in enumerate(section.extensions):
         if not uri or any(char in uri for char in ", \t"):
             found.append(f"extensions[{place}]: {uri!r} is no URI")
     found += [f"limits{problem}" for problem in limit_problems(section.limits)]
     for name, agent in section.agents.items():
         found += [f"agents.{name}{problem}" for problem in _agent_problems(name, agent)]
+        found += [f"agents.{name}{problem}" for problem in _routing_problems(name, agent, section)]
     return found
 
 
@@ -93,7 +157,7 @@ def _agent_problems(name: str, agent: AgentEntry) -> list[str]:
     found = []
     if not _NAME.fullmatch(name):
         found.append(": an agent's name is lower-case letters, digits, - and _")
-    if not agent.url and not agent.card_url:
+    if not agent.url and not agent.card_url and not agent.replicas:
         found.append(": needs a url (its JSON-RPC endpoint) or a card_url")
     for field in ("url", "card_url"):
         value = getattr(agent, field)
@@ -110,6 +174,23 @@ def _agent_problems(name: str, agent: AgentEntry) -> list[str]:
             found.append(
                 f".headers.{header}: the delegation token stands there; set credential: none to replace it"
             )
+    return found
+
+
+def _routing_problems(name: str, agent: AgentEntry, section: Section) -> list[str]:
+    found = [
+        f".replicas[{place}].url: {replica.url!r} is no http(s) address"
+        for place, replica in enumerate(agent.replicas)
+        if not _http(replica.url)
+    ]
+    if agent.url and agent.replicas:
+        found.append(".replicas: stand in the place of url: leave one of them out")
+    if agent.fallback and (agent.fallback == name or agent.fallback not in section.agents):
+        found.append(f".fallback: {agent.fallback!r} is no other agent of this file")
+    try:
+        trusted_keys(tuple(agent.trust.keys))
+    except ValueError as error:
+        found.append(f".trust.keys: {error}")
     return found
 
 

@@ -1,114 +1,107 @@
 """Stage: sends a call to its agent and the answer back. An agent's task is never started twice: nothing
-is retried.
+is retried. A stream that is cut is taken up again, which starts nothing.
 """
 
-from agent_gateway.bindings import Binding
+from collections.abc import Awaitable, Callable, Mapping
+
+from agent_gateway.bindings import Answer
+from agent_gateway.bindings.extensions import allowed_extensions
+from agent_gateway.bindings.wires import WIRES
 from agent_gateway.call import Call
 from agent_gateway.cancel import cancel_if_killed
+from agent_gateway.push.configs import Configs
 from agent_gateway.relay import Relay
 from agent_gateway.route import Route, Target
 from agent_gateway.tasks import Tasks
-from agent_gateway.versions import allowed_extensions
+from agent_gateway.upstream import Upstream, is_stream
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.attempts import Breaker, first_success
 from shared.clock import Clock
-from shared.errors import UpstreamBroken, UpstreamRefused
+from shared.errors import UpstreamBroken
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
 
-_LONGEST_WAIT = 3600.0
+# Answers that are put together here: from what the agent is asked in another way, or from our own records.
+Own = Callable[[Exchange, Flight, Caller, Call, Target], Awaitable[Answer]]
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 class Forward:
+    """`own` are operations that are not simply sent on; `configs` puts our webhook in place of a client's."""
+
     def __init__(
-        self, http: HttpClient, clock: Clock, binding: Binding, tasks: Tasks, route: Route, *, reply_cap: int
+        self,
+        http: HttpClient,
+        clock: Clock,
+        tasks: Tasks,
+        route: Route,
+        upstream: Upstream,
+        *,
+        own: Mapping[str, Own],
+        configs: Configs,
     ) -> None:
         self._http = http
-        self._clock = clock
-        self._binding = binding
         self._tasks = tasks
         self._route = route
-        self._reply_cap = reply_cap
+        self._upstream = upstream
+        self._own = own
+        self._configs = configs
         self._breaker = Breaker(clock)
 
     async def __call__(
         self, exchange: Exchange, flight: Flight, caller: Caller, call: Call, target: Target
     ) -> None:
         """Raises UpstreamFault, Unavailable while the agent is known to be down."""
-        relay = Relay(self._binding, self._tasks, flight, caller, call, target)
+        own = self._own.get(call.method.name)
+        if own is not None:
+            answer = await own(exchange, flight, caller, call, target)
+            await _reply(exchange, call, answer, [_NO_STORE])
+            return
+        call, target = await self._configs.replaced(exchange, flight, caller, call, target)
+        relay = Relay(self._tasks, flight, caller, call, target, self._configs.bound)
         flight.on_cut.append(lambda: cancel_if_killed(flight, self._http, self._route, target, relay.task))
 
         async def attempt(one: Target) -> Reply:
-            return await self._send(one, flight)
+            return await self._upstream.open(one, flight)
+
+        async def resumed(task: str) -> tuple[Call, Reply] | None:
+            return await self._resumed(target, task, flight)
 
         reply = await first_success(
-            (target,), attempt, breaker=self._breaker, name=lambda one: one.agent.name
+            (target,), attempt, breaker=self._breaker, name=lambda one: f"{one.agent.name} {one.base}"
         )
         async with reply:
             headers = _headers(reply, call)
-            if _is_stream(reply):
+            if is_stream(reply):
                 if reply.status != 200 or not call.method.streams:
                     raise UpstreamBroken(f"the agent answered {call.method.name} with a stream")
-                await relay.events(exchange, reply, headers)
+                await relay.events(exchange, reply, headers, resumed)
             else:
-                await self._whole(exchange, relay, reply, headers)
+                answer = await relay.looked_at(await self._upstream.whole(call, target, reply))
+                await _reply(exchange, call, answer, headers)
 
-    async def _send(self, target: Target, flight: Flight) -> Reply:
-        timeouts = target.agent.timeouts
-        flight.entry.attempts += 1
-        began = self._clock.monotonic()
-        reply = await self._http.send(
-            "POST",
-            target.url,
-            headers=target.headers,
-            body=target.body,
-            connect_timeout=timeouts.connect_seconds,
-            header_timeout=timeouts.header_seconds,
-            idle_timeout=timeouts.idle_seconds,
-        )
-        flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)
-        # An error status may still carry an answer in JSON-RPC; only where it cannot is it a refusal.
-        if reply.status != 200 and (reply.status in (401, 403, 429) or not _is_json(reply)):
-            await reply.close()
-            raise _refusal(reply)
-        return reply
-
-    async def _whole(
-        self, exchange: Exchange, relay: Relay, reply: Reply, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        body = await reply.read(self._reply_cap)
-        try:
-            answer = await relay.answer(body)
-        except UpstreamBroken as error:
-            if reply.status != 200:
-                raise _refusal(reply) from error
-            raise
-        await exchange.reply(200, [*headers, (b"content-type", b"application/json")], answer.body)
+    async def _resumed(self, target: Target, task: str, flight: Flight) -> tuple[Call, Reply] | None:
+        """A new stream about `task` in place of one that was cut; None where the agent has none to give."""
+        call, again = self._route.resubscription(target, task)
+        reply = await self._upstream.open(again, flight)
+        if reply.status == 200 and is_stream(reply):
+            return call, reply
+        await reply.close()
+        return None
 
 
-def _refusal(reply: Reply) -> UpstreamRefused:
-    after = reply.header("retry-after") or ""
-    return UpstreamRefused(
-        f"the agent answered HTTP {reply.status}",
-        upstream_status=reply.status,
-        retryable=reply.status == 429 or reply.status >= 500,
-        retry_after=min(float(after), _LONGEST_WAIT) if after.isascii() and after.isdigit() else None,
-    )
+async def _reply(exchange: Exchange, call: Call, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+    written = WIRES[call.wire].whole(call, answer)
+    kind = (b"content-type", written.kind.encode())
+    await exchange.reply(written.status, [*headers, kind], written.body)
 
 
 def _headers(reply: Reply, call: Call) -> list[tuple[bytes, bytes]]:
     """What of the agent's headers is for the client: which of the extensions it asked for are active."""
-    given = reply.header("a2a-extensions")
+    given = reply.header("a2a-extensions") or reply.header("x-a2a-extensions")
     active = allowed_extensions([given], frozenset(call.extensions)) if given is not None else ()
-    found = [(b"cache-control", b"no-store")]
-    return [*found, (b"a2a-extensions", ", ".join(active).encode("latin-1"))] if active else found
-
-
-def _is_stream(reply: Reply) -> bool:
-    return (reply.header("content-type") or "").lower().startswith("text/event-stream")
-
-
-def _is_json(reply: Reply) -> bool:
-    kind = (reply.header("content-type") or "").partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
+    if not active:
+        return [_NO_STORE]
+    name = b"x-a2a-extensions" if call.wire.endswith("0.3") else b"a2a-extensions"
+    return [_NO_STORE, (name, ", ".join(active).encode("latin-1"))]

@@ -3,13 +3,18 @@
 Each line is a file of the same name.
 """
 
+import msgspec
+
 from agent_gateway.authorize import Authorize
-from agent_gateway.cards import Cards
+from agent_gateway.catalog import Agent
 from agent_gateway.delegate import Delegate
+from agent_gateway.find import find
 from agent_gateway.forward import Forward
 from agent_gateway.guard import guard
 from agent_gateway.limit import limit
 from agent_gateway.read import Read
+from agent_gateway.registry.directory import Directory
+from agent_gateway.replicas import Replicas
 from agent_gateway.route import Route
 from agent_gateway.show import Show
 from agent_gateway.tasks import Tasks
@@ -17,6 +22,7 @@ from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects.a2a import A2A
+from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.limits.rule import LimitRule
 
@@ -29,7 +35,8 @@ class Pipeline:
         authenticate: Authenticate,
         read: Read,
         authorize: Authorize,
-        cards: Cards,
+        directory: Directory,
+        replicas: Replicas,
         delegate: Delegate,
         rules: list[LimitRule],
         limiter: Limiter,
@@ -42,7 +49,8 @@ class Pipeline:
         self._authenticate = authenticate
         self._read = read
         self._authorize = authorize
-        self._cards = cards
+        self._directory = directory
+        self._replicas = replicas
         self._delegate = delegate
         self._rules = rules
         self._limiter = limiter
@@ -56,16 +64,27 @@ class Pipeline:
         async with self._account(exchange, A2A()) as flight:
             caller = await self._authenticate(exchange)
             flight.identify(caller)
+            await find(exchange, caller, self._directory)
             ask = await self._read(exchange, flight)
             grant = await self._authorize(ask, caller, flight)
             agent, call = ask.agent, ask.call
             if agent is None or call is None:
                 flight.lease = await limit(grant, ask, self._rules, self._limiter)
-                await self._show(exchange, caller, agent)
+                await self._page(exchange, caller, agent)
                 return
-            endpoint = await self._cards.endpoint(agent)
-            onward = await self._delegate(caller, agent, endpoint)
+            place = await self._replicas.choose(agent, caller, call.names)
+            if place.agent is not agent:
+                ask = msgspec.structs.replace(ask, name=place.agent.name, agent=place.agent)
+                grant = await self._authorize(ask, caller, flight)
+            onward = await self._delegate(caller, place.agent, place.endpoint)
             flight.lease = await limit(grant, ask, self._rules, self._limiter)
             await guard(caller, agent, call, self._tasks)
-            target = self._route(call, onward, agent, endpoint, flight)
-            await self._forward(exchange, flight, caller, call, target)
+            target = await self._route(call, caller, onward, place, flight)
+            with self._replicas.using(place):
+                await self._forward(exchange, flight, caller, call, target)
+
+    async def _page(self, exchange: Exchange, caller: Caller, agent: Agent | None) -> None:
+        if agent is None:
+            await self._directory(exchange, caller)
+        else:
+            await self._show(exchange, agent)

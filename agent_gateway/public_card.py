@@ -3,15 +3,17 @@ gets through.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from agent_gateway.bindings.earlier import card as earlier_card
 from agent_gateway.cards import Card
 
+Sign = Callable[[dict[str, Any]], dict[str, Any]]
 _MAX_AGE = 60
 # The agent's own addresses and credentials, and signatures over a card that this one no longer is.
 _DROPPED = frozenset(
@@ -27,6 +29,8 @@ _DROPPED = frozenset(
     )
 )
 _SCHEME = "gatestack"
+# In the form of 1.0 with that of 0.3 beside it.
+_BEARER = {"httpAuthSecurityScheme": {"scheme": "Bearer"}, "type": "http", "scheme": "Bearer"}
 
 
 class PublicCard(Struct, frozen=True):
@@ -53,25 +57,54 @@ class PublicCard(Struct, frozen=True):
         ]
 
 
-def public_card(card: Card, url: str, extensions: frozenset[str]) -> PublicCard:
-    """`card` as it is served for an agent that is reached at `url`."""
-    content = {name: value for name, value in card.content.items() if name not in _DROPPED}
-    content["supportedInterfaces"] = [{"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}]
-    content["capabilities"] = _capabilities(card.content.get("capabilities"), extensions)
-    content["securitySchemes"] = {_SCHEME: {"httpAuthSecurityScheme": {"scheme": "Bearer"}}}
-    content["securityRequirements"] = [{"schemes": {_SCHEME: {"list": []}}}]
-    if isinstance(skills := content.get("skills"), list):
-        content["skills"] = [_skill(skill) for skill in skills if isinstance(skill, dict)]
+def public_card(
+    card: Card,
+    url: str,
+    extensions: frozenset[str],
+    *,
+    skills: frozenset[str] | None = None,
+    sign: Sign | None = None,
+) -> PublicCard:
+    """`card` as it is served for an agent that is reached at `url`; with `skills`, with only those."""
+    content = rewritten(card.content, url, extensions, skills)
     body = msgspec.json.encode(content)
+    # Of the card alone: every process signs it anew, with other bytes.
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if sign is not None:
+        body = msgspec.json.encode(sign(content))
     return PublicCard(body, etag, formatdate(card.since, usegmt=True))
+
+
+def rewritten(
+    own: Mapping[str, Any], url: str, extensions: frozenset[str], skills: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """One card for readers of 1.0 and of 0.3, whichever the agent's own card is."""
+    given = earlier_card.raised(dict(own))
+    content = {name: value for name, value in given.items() if name not in _DROPPED}
+    content["supportedInterfaces"] = [
+        {"url": url, "protocolBinding": binding, "protocolVersion": version}
+        for version in ("1.0", "0.3")
+        for binding in ("JSONRPC", "HTTP+JSON")
+    ]
+    content["capabilities"] = _capabilities(given.get("capabilities"), extensions)
+    content["securitySchemes"] = {_SCHEME: _BEARER}
+    content["securityRequirements"] = [{"schemes": {_SCHEME: {"list": []}}}]
+    content["security"] = [{_SCHEME: []}]
+    if isinstance(listed := content.get("skills"), list):
+        content["skills"] = [
+            _skill(skill)
+            for skill in listed
+            if isinstance(skill, dict) and (skills is None or skill.get("id") in skills)
+        ]
+    return earlier_card.lowered(content)
 
 
 def _capabilities(given: Any, extensions: frozenset[str]) -> dict[str, Any]:
     offered: Mapping[str, Any] = given if isinstance(given, dict) else {}
     wanted = offered.get("extensions")
     passed = [item for item in wanted if _passes(item, extensions)] if isinstance(wanted, list) else []
-    found: dict[str, Any] = {"streaming": offered.get("streaming") is True, "pushNotifications": False}
+    names = ("streaming", "pushNotifications", "extendedAgentCard")
+    found: dict[str, Any] = {name: offered.get(name) is True for name in names}
     return found | ({"extensions": passed} if passed else {})
 
 

@@ -1,12 +1,13 @@
-"""An agent's answer on its way to the client: ids are learnt before the client sees them, bytes stay as
-they are.
+"""An agent's answer on its way to the client: ids are learnt before the client sees them; where both speak
+the same way, bytes stay as they are.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_gateway.bindings import Answer, Binding
+from agent_gateway.bindings import Answer
+from agent_gateway.bindings.wires import WIRES
 from agent_gateway.call import Call
 from agent_gateway.route import Target
 from agent_gateway.seen import Seen, seen_in
@@ -14,14 +15,17 @@ from agent_gateway.tasks import Tasks
 from shared import sse
 from shared.account import Flight
 from shared.asgi import Exchange
-from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused
+from shared.errors import GatestackError, UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.http_client import Reply
 from shared.identity.principal import Caller
 from shared.ledger.entry import Outcome
 
+Resume = Callable[[str], Awaitable[tuple[Call, Reply] | None]]
 _STREAM = [header for header in sse.HEADERS if header[0] != b"cache-control"]
 _RUN_OUT_SECONDS = 0.1
 _WENT_WELL = ("completed", "message")
+# A stream that was cut is taken up again this often without a new event in between.
+_RESUMPTIONS, _PAUSE_SECONDS = 4, 0.05
 
 
 class Relay:
@@ -30,54 +34,101 @@ class Relay:
     """
 
     def __init__(
-        self, binding: Binding, tasks: Tasks, flight: Flight, caller: Caller, call: Call, target: Target
+        self,
+        tasks: Tasks,
+        flight: Flight,
+        caller: Caller,
+        call: Call,
+        target: Target,
+        bound: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        self._binding = binding
+        self._from, self._to = WIRES[target.wire], WIRES[call.wire]
         self._tasks = tasks
+        self._target = target
         self._flight = flight
         self._caller = caller
         self._call = call
         self._agent = target.agent.name
+        self._bound = bound
         self._learnt: set[tuple[str, str]] = set()
         self._ended = False
+        self._going_on = False
+        self._passed = 0
         # Only a call that works on a task, or listens to it, takes the task along when it is killed.
         self._holds = call.method.delegates or call.method.streams
         self.task = call.names.task if self._holds else ""
 
-    async def answer(self, body: bytes) -> Answer:
-        """A whole answer, or one event's data, looked at. Raises UpstreamBroken."""
-        answer = self._binding.answer(self._call, body)
-        if answer.code:
-            self._failed(answer.code)
+    async def looked_at(self, answer: Answer) -> Answer:
+        """A whole answer, or one event, that may go on. Raises UpstreamBroken."""
+        if answer.failure is not None:
+            self._failed(answer.failure.code)
         else:
             await self._look(seen_in(self._call.method, answer.result))
         return answer
 
-    async def events(self, exchange: Exchange, reply: Reply, headers: list[tuple[bytes, bytes]]) -> None:
-        """Relays a stream until its last event, which goes out when the entry is closed. Raises
-        UpstreamFault.
+    async def events(
+        self, exchange: Exchange, reply: Reply, headers: list[tuple[bytes, bytes]], resume: Resume
+    ) -> None:
+        """Relays a stream until its last event, which goes out when the entry is closed. A stream that is
+        cut before is taken up again by `resume`. Raises UpstreamFault.
         """
         await exchange.start(200, [*headers, *_STREAM])
-        splitter, chunks = sse.SseSplitter(), reply.chunks()
-        async for chunk in chunks:
-            for event in splitter.feed(chunk):
-                event = await self._looked_at(event)
-                if self._ended:
-                    await exchange.finish(event)
-                    await _run_out(chunks)
-                    return
-                await exchange.write(event)
-        if splitter.rest().strip():
-            raise UpstreamBroken("the agent's stream ended in the middle of an event")
+        call, tries = self._call, 0
+        while True:
+            before, cut = self._passed, None
+            try:
+                await self._pass_on(call, reply, exchange)
+            except _Cut as found:
+                cut = found.error
+            if self._ended and cut is None:
+                return
+            # A new subscription brings the task as it stands: it counts as progress only if more follows.
+            tries = 0 if self._passed > before + 1 else tries + 1
+            resumed = await self._resumed(resume, tries, cut)
+            if resumed is None:
+                break
+            call, reply = resumed
+        if cut is not None:
+            raise cut
         await exchange.finish()
 
-    async def _looked_at(self, event: bytes) -> bytes:
-        """The event as the client gets it: as it came, unless its id had to be put right."""
+    async def _pass_on(self, call: Call, reply: Reply, exchange: Exchange) -> None:
+        """Until the stream ends, or has said all. Raises _Cut, UpstreamFault."""
+        async with reply:
+            splitter, chunks = sse.SseSplitter(), reply.chunks()
+            while (chunk := await _next(chunks)) is not None:
+                for event in splitter.feed(chunk):
+                    written = await self._written(call, event)
+                    if self._ended:
+                        await exchange.finish(written)
+                        await _run_out(chunks)
+                        return
+                    await exchange.write(written)
+                    self._passed += 1
+            if splitter.rest().strip():
+                raise UpstreamBroken("the agent's stream ended in the middle of an event")
+
+    async def _written(self, call: Call, event: bytes) -> bytes:
+        """The event as the client gets it: as it came, where both speak the same way and it was right."""
         data = sse.data_of(event)
         if not data:
             return event
-        answer = await self.answer(data)
-        return event if answer.body is data else sse.encode(answer.body)
+        answer = await self.looked_at(self._from.answer(call, data))
+        same = call is self._call and answer.wire == call.wire and answer.body is data
+        return event if same else self._to.event(self._call, _of(call, self._call, answer))
+
+    async def _resumed(
+        self, resume: Resume, tries: int, cut: GatestackError | None
+    ) -> tuple[Call, Reply] | None:
+        """The stream that follows one that broke off, where there is a task to follow and it goes on."""
+        follows = bool(self.task) and (cut is not None or (self._going_on and tries <= 1))
+        while follows and tries <= _RESUMPTIONS:
+            await asyncio.sleep(_PAUSE_SECONDS * (2**tries - 1))
+            self._flight.check()
+            with contextlib.suppress(UpstreamFault):
+                return await resume(self.task)
+            tries += 1
+        return None
 
     async def _look(self, seen: Seen) -> None:
         asked = self._call.names.task
@@ -85,10 +136,15 @@ class Relay:
             raise UpstreamBroken("the agent answered with another task than the one that was asked for")
         if (seen.task, seen.context) not in self._learnt:
             await self._tasks.learn(self._agent, self._caller, seen)
+            await self._target.learn(seen)
             self._learnt.add((seen.task, seen.context))
+            if self._call.webhook and seen.task:
+                await self._bound(self._call.webhook, seen.task)
         entry = self._flight.entry
         entry.task, entry.context = seen.task or entry.task, seen.context or entry.context
         self._ended = bool(seen.ended)
+        if seen.state:
+            self._going_on = seen.state in ("submitted", "working")
         if self._holds:
             self.task = "" if seen.ended else seen.task or self.task
         if seen.ended and seen.ended not in _WENT_WELL:
@@ -100,6 +156,26 @@ class Relay:
         entry = self._flight.entry
         entry.outcome = Outcome.FAILED
         entry.reason, entry.detail = UpstreamRefused.reason, f"the agent answered error {code}"
+
+
+def _of(sent: Call, call: Call, answer: Answer) -> Answer:
+    """What answers another call of ours does not, as it came, answer the client's."""
+    return answer if sent is call else Answer(result=answer.result, failure=answer.failure)
+
+
+class _Cut(Exception):
+    """The connection to the agent broke in the middle of its stream: nothing is wrong with what it said."""
+
+    def __init__(self, error: UpstreamBroken) -> None:
+        super().__init__(error.detail)
+        self.error = error
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    try:
+        return await anext(chunks, None)
+    except UpstreamBroken as error:
+        raise _Cut(error) from error
 
 
 async def _run_out(chunks: AsyncIterator[bytes]) -> None:

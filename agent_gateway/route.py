@@ -1,70 +1,112 @@
 """Stage: where a call goes, as what, and with which credential. Nothing of the caller's own travels on."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from msgspec import Raw, Struct
 
-from agent_gateway.bindings import Binding
-from agent_gateway.call import Call, Method, Names
-from agent_gateway.catalog import Agent, Endpoint
+from agent_gateway.bindings.wires import WIRES
+from agent_gateway.call import Call, Names, Wire
+from agent_gateway.catalog import Agent
 from agent_gateway.methods import METHODS
-from agent_gateway.versions import SUPPORTED
+from agent_gateway.replicas import Place, Replicas
+from agent_gateway.seen import Seen
 from shared import trace
 from shared.account import Flight
+from shared.egress import Destination, Egress
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
 from shared.identity.token import delegation_claims
 
+Learn = Callable[[Seen], Awaitable[None]]
 Headers = tuple[tuple[bytes | str, bytes | str], ...]
-_CANCEL_ID = Raw(b'"gatestack-cancel"')
+_OWN_ID = Raw(b'"gatestack"')
+_OF_REQUEST = ("accept", "content-type")
+
+
+async def _forget(_: Seen) -> None:
+    pass
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """One request to an agent, ready to be sent."""
+    """One request to an agent, ready to be sent. `base` is the endpoint, below which some wires have
+    paths. `pinned` is the address that was checked, where that has to be. `learn` is told what an answer
+    shows.
+    """
 
     agent: Agent
     url: str
     tenant: str
     headers: Headers
     body: bytes
+    method: str = "POST"
+    base: str = ""
+    wire: Wire = "JSONRPC/1.0"
+    pinned: Destination | None = None
+    learn: Learn = _forget
 
 
 class Route:
-    """`seconds` is how long an agent may call back with the token that it gets."""
+    """`seconds` is how long an agent may call back with the token that it gets. Addresses that the operator
+    did not write must pass `egress`.
+    """
 
-    def __init__(self, binding: Binding, signer: Signer, *, seconds: int) -> None:
-        self._binding = binding
+    def __init__(self, signer: Signer, replicas: Replicas, egress: Egress, *, seconds: int) -> None:
         self._signer = signer
+        self._replicas = replicas
+        self._egress = egress
         self._seconds = seconds
 
-    def __call__(
-        self, call: Call, onward: Caller, agent: Agent, endpoint: Endpoint, flight: Flight
+    async def __call__(
+        self, call: Call, caller: Caller, onward: Caller, place: Place, flight: Flight
     ) -> Target:
+        """Raises Forbidden for an address that may not be called."""
+        # Tasks are remembered under the name that was asked for, whoever stands in for it.
+        agent, endpoint = msgspec.structs.replace(place.agent, name=place.asked), place.endpoint
         headers: list[tuple[bytes | str, bytes | str]] = [
-            ("content-type", "application/json"),
-            ("accept", "text/event-stream" if call.method.streams else "application/json"),
-            ("a2a-version", SUPPORTED),
+            ("a2a-version", endpoint.wire.rpartition("/")[2]),
             ("traceparent", trace.render(flight.trace)),
             *agent.headers,
         ]
         if call.extensions:
-            headers.append(("a2a-extensions", ", ".join(call.extensions)))
+            listed = ", ".join(call.extensions)
+            headers += [("a2a-extensions", listed), ("x-a2a-extensions", listed)]
         if agent.delegates:
             headers.append(("authorization", f"Bearer {self._token(onward, flight)}"))
-        return Target(
+        target = Target(
             agent=agent,
             url=endpoint.url,
             tenant=endpoint.tenant,
             headers=tuple(headers),
-            body=self._binding.write(call, _params(call.params, endpoint.tenant)),
+            body=b"",
+            base=endpoint.url,
+            wire=endpoint.wire,
+            pinned=await self._egress.check(endpoint.url) if agent.guarded else None,
+            learn=lambda seen: self._replicas.learn(place, caller, seen),
+        )
+        return self.again(target, call)
+
+    def again(self, target: Target, call: Call) -> Target:
+        """`call` to where `target` goes, with the same credential."""
+        params = _params(call.params, target.tenant)
+        request = WIRES[target.wire].request(call, params, target.base)
+        accept = "text/event-stream" if call.method.streams else "application/json"
+        headers = [(name, value) for name, value in target.headers if name not in _OF_REQUEST]
+        headers.append(("accept", accept))
+        if request.body:
+            headers.append(("content-type", request.kind))
+        return msgspec.structs.replace(
+            target, method=request.method, url=request.url, headers=tuple(headers), body=request.body
         )
 
     def cancellation(self, target: Target, task: str) -> Target:
         """The request that cancels `task` at the agent that `target` goes to."""
-        call = _cancel(task)
-        headers = tuple((name, value) for name, value in target.headers if name != "accept")
-        return msgspec.structs.replace(
-            target, headers=headers, body=self._binding.write(call, _params(call.params, target.tenant))
-        )
+        return self.again(target, of_task("CancelTask", task))
+
+    def resubscription(self, target: Target, task: str) -> tuple[Call, Target]:
+        """The call, and the request, that takes up the stream of `task` again."""
+        call = of_task("SubscribeToTask", task)
+        return call, self.again(target, call)
 
     def _token(self, onward: Caller, flight: Flight) -> str:
         claims = delegation_claims(
@@ -77,17 +119,17 @@ class Route:
         return self._signer.sign(claims, typ="delegation+jwt")
 
 
-def _params(params: dict[str, Raw], tenant: str) -> bytes:
+def _params(params: dict[str, Raw], tenant: str) -> dict[str, Raw]:
     """`params` with the tenant that the agent knows: what the client wrote there is our business, not the
     agent's.
     """
     sent = {name: value for name, value in params.items() if name != "tenant"}
     if tenant:
         sent["tenant"] = Raw(msgspec.json.encode(tenant))
-    return msgspec.json.encode(sent)
+    return sent
 
 
-def _cancel(task: str) -> Call:
-    method: Method = METHODS["CancelTask"]
-    params = {"id": Raw(msgspec.json.encode(task))}
-    return Call(method=method, id=_CANCEL_ID, params=params, names=Names(task=task))
+def of_task(name: str, task: str, **params: Raw) -> Call:
+    """A call of the gateway's own about a task: GetTask, CancelTask or SubscribeToTask."""
+    given = {"id": Raw(msgspec.json.encode(task)), **params}
+    return Call(method=METHODS[name], id=_OWN_ID, params=given, names=Names(task=task))

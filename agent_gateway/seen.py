@@ -9,25 +9,21 @@ from agent_gateway.call import Method
 from shared.errors import UpstreamBroken
 
 # Names as JSON writes them, and the numbers that Protocol Buffers also allows.
-_TERMINAL = {
-    "TASK_STATE_COMPLETED": "completed",
-    "TASK_STATE_FAILED": "failed",
-    "TASK_STATE_CANCELED": "canceled",
-    "TASK_STATE_REJECTED": "rejected",
-    3: "completed",
-    4: "failed",
-    5: "canceled",
-    7: "rejected",
-}
+_NAMES = ("submitted", "working", "completed", "failed", "canceled", "input_required", "rejected")
+_STATES: dict[str | int, str] = {
+    f"TASK_STATE_{name.upper()}": name for name in (*_NAMES, "auth_required")
+} | dict(enumerate((*_NAMES, "auth_required"), start=1))
+_TERMINAL = frozenset(("completed", "failed", "canceled", "rejected"))
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """`ended` is the state in which a task has ended ("" while it goes on), or `message` for a direct
-    reply.
+    """`state` is a task's, where it is told; `ended` the one in which it has ended ("" while it goes on),
+    or `message` for a direct reply.
     """
 
     task: str = ""
     context: str = ""
+    state: str = ""
     ended: str = ""
 
 
@@ -69,11 +65,16 @@ _EVENT = msgspec.json.Decoder(_Event)
 def seen_in(method: Method, result: Raw) -> Seen:
     """What `result` of a call of `method` tells. Raises UpstreamBroken when it is not of A2A's form."""
     try:
-        if method.delegates or method.streams:
-            return _of_event(_EVENT.decode(result))
+        if method.yields == "event":
+            return event_seen(result)
         return _of_task(_TASK.decode(result))
     except msgspec.DecodeError as error:
         raise UpstreamBroken("the agent's answer is not what A2A prescribes", cause=error) from error
+
+
+def event_seen(event: Raw | bytes) -> Seen:
+    """What one event of a stream tells, or one push notification. Raises DecodeError, UpstreamBroken."""
+    return _of_event(_EVENT.decode(event))
 
 
 def _of_event(event: _Event) -> Seen:
@@ -85,12 +86,14 @@ def _of_event(event: _Event) -> Seen:
     update = event.statusUpdate or event.artifactUpdate
     if update is None:
         raise UpstreamBroken("the agent's answer holds neither a task nor a message")
-    return Seen(task=update.taskId, context=update.contextId or "", ended=_ended(update.status))
+    return _seen(update.taskId, update.contextId, update.status)
 
 
 def _of_task(task: _Task) -> Seen:
-    return Seen(task=task.id, context=task.contextId or "", ended=_ended(task.status))
+    return _seen(task.id, task.contextId, task.status)
 
 
-def _ended(status: _Status | None) -> str:
-    return _TERMINAL.get(status.state, "") if status is not None and status.state is not None else ""
+def _seen(task: str, context: str | None, status: _Status | None) -> Seen:
+    told = status.state if status is not None else None
+    state = _STATES.get(told, "") if told is not None else ""
+    return Seen(task=task, context=context or "", state=state, ended=state if state in _TERMINAL else "")

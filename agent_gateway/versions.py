@@ -1,11 +1,10 @@
-"""Which A2A version and extensions a request speaks: the `A2A-Version` and `A2A-Extensions` headers.
+"""Which A2A version a request speaks: the `A2A-Version` header (or query parameter), and what it asks for.
 
 A request without a version is 0.3 by the specification. Every operation was renamed in 1.0, so an
-operation with a 1.0 name needs no header to be understood, and is served.
+operation with a 1.0 name or path needs no header to be understood, and is served.
 """
 
 import re
-from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from agent_gateway import methods
@@ -13,35 +12,50 @@ from shared.asgi import Exchange
 from shared.dialects import a2a
 from shared.errors import BadRequest
 
-SUPPORTED = "1.0"
-_SPOKEN = re.compile(r"1\.0(\.\d+)?")
+CURRENT, EARLIER = "1.0", "0.3"
+SUPPORTED = f"{EARLIER}, {CURRENT}"
+_SPOKEN = re.compile(r"(1\.0|0\.3)(\.\d+)?")
+_EARLIER_PATH = "/v1/"
 
 
-def check_version(exchange: Exchange, method: str) -> None:
-    """Raises BadRequest (-32009) for any version but ours."""
-    asked = exchange.header("a2a-version") or _from_query(exchange.query)
-    if asked is None and not methods.earlier(method):
-        return
-    if asked is None or not _SPOKEN.fullmatch(asked.strip()):
-        shown = (
-            "0.3, which a request without A2A-Version is taken for," if asked is None else repr(asked[:40])
-        )
-        raise BadRequest(
-            f"A2A version {shown} is not supported: send `A2A-Version: {SUPPORTED}`",
-            code=a2a.VERSION_NOT_SUPPORTED,
-            data={"supportedVersions": SUPPORTED},
-        )
+def of_method(exchange: Exchange, method: str) -> str:
+    """The version of a JSON-RPC request. Raises BadRequest (-32009) for any other version than ours, and
+    for one that has no such operation.
+    """
+    named = EARLIER if methods.earlier(method) else CURRENT
+    asked = _asked(exchange)
+    if asked is not None and asked != named and (methods.known(method) or methods.earlier(method)):
+        raise _refused(f"{method} is an operation of A2A {named}, and not of {asked}", named)
+    return named
 
 
-def extensions(exchange: Exchange, allowed: frozenset[str]) -> tuple[str, ...]:
-    """The extensions that the request asks for and that may go on to agents; others are left out unsaid."""
-    values = [value.decode("latin-1") for name, value in exchange.headers if name == b"a2a-extensions"]
-    return allowed_extensions(values, allowed)
+def of_path(exchange: Exchange, path: str) -> str:
+    """The version of a request over HTTP+JSON: both have the same paths, below `/v1` in 0.3."""
+    asked = _asked(exchange)
+    if asked is None:
+        return EARLIER if path.startswith(_EARLIER_PATH) else CURRENT
+    if asked == EARLIER and not path.startswith(_EARLIER_PATH):
+        raise _refused(f"A2A 0.3 has no path {path[:100]}", CURRENT)
+    return asked
 
 
-def allowed_extensions(values: Sequence[str], allowed: frozenset[str]) -> tuple[str, ...]:
-    asked = (uri.strip() for value in values for uri in value.split(","))
-    return tuple(dict.fromkeys(uri for uri in asked if uri in allowed))
+def _asked(exchange: Exchange) -> str | None:
+    given = exchange.header("a2a-version")
+    given = given if given is not None else _from_query(exchange.query)
+    if given is None or not given.strip():
+        return None
+    found = _SPOKEN.fullmatch(given.strip())
+    if found is None:
+        raise _refused(f"A2A version {given[:40]!r} is not supported", CURRENT)
+    return found[1]
+
+
+def _refused(what: str, wanted: str) -> BadRequest:
+    return BadRequest(
+        f"{what}: send `A2A-Version: {wanted}`",
+        code=a2a.VERSION_NOT_SUPPORTED,
+        data={"supportedVersions": SUPPORTED},
+    )
 
 
 def _from_query(query: str) -> str | None:

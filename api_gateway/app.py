@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from api_gateway.admin import AdminPages, chains, keys, kills, policy
+from api_gateway.admin import AdminPages, agents, chains, keys, kills, policy, spend, tokens, transcripts
+from api_gateway.balance.gauges import gauges
+from api_gateway.balance.watch import Watch
 from api_gateway.config import Section, problems
 from api_gateway.control import Control, operator_key
 from api_gateway.forward import Forwarder
+from api_gateway.oauth import PATH as TOKEN_PATH
+from api_gateway.oauth import TokenEndpoint
 from api_gateway.pipeline import Pipeline
 from api_gateway.routes import RouteTable
 from shared.authenticators import Authenticate
@@ -20,15 +24,19 @@ from shared.authenticators.virtual_key import VirtualKey
 from shared.config import Loaded
 from shared.dialects import Dialect
 from shared.dialects.a2a import A2A
+from shared.dialects.anthropic import Anthropic
+from shared.dialects.gemini import Gemini
 from shared.dialects.mcp import Mcp
 from shared.dialects.openai import OpenAI
 from shared.dialects.plain import Plain
+from shared.egress import Egress
 from shared.errors import Unavailable
 from shared.health import public_routes
 from shared.ledger.drain import Drain
 from shared.parts import Parts, cancelled, owned, with_password
 from shared.run import Service
 from shared.store import open_store
+from shared.transcripts import Transcripts
 
 OPERATOR_KEY_FILE = "operator.key"
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
@@ -43,19 +51,20 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     control = Control(
         open_store(store_url(loaded)), parts.snapshots, parts.signer, parts.kill, parts.policy, parts.clock
     )
-    pages = AdminPages(
-        (*keys.PAGES, *kills.PAGES, *chains.PAGES, *policy.PAGES), control, section.operator_tenant
+    pages = _pages(loaded, parts, control)
+    # Agents call back with what agent_gateway handed them, or with what they got for that here.
+    delegation = DelegationToken(
+        parts.verifier, keyring=parts.keyring, issuers=("agent_gateway", parts.signer.issuer)
     )
-    dialects: dict[str, Dialect] = {"openai": OpenAI(), "mcp": Mcp(), "a2a": A2A(), "plain": Plain()}
+    key = VirtualKey(parts.keyring, loaded.shared.chain.budget)
+    exchange = _exchange(loaded, parts, delegation, key)
+    routes = RouteTable(section, pages, parts.clock)
+    upstreams = routes.upstreams
+    parts.telemetry.gauges.update(gauges(upstreams.pools, upstreams.gates))
     pipeline = Pipeline(
         account=parts.account,
-        authenticate=Authenticate(
-            (
-                DelegationToken(parts.verifier, keyring=parts.keyring),
-                VirtualKey(parts.keyring, loaded.shared.chain.budget),
-            )
-        ),
-        routes=RouteTable(section, pages),
+        authenticate=Authenticate((delegation, key)),
+        routes=routes,
         policy=parts.policy,
         rules=section.limits,
         limiter=parts.limiter,
@@ -65,23 +74,76 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
             body_cap=section.max_body_bytes,
             token_seconds=loaded.shared.identity.token_seconds,
         ),
-        dialects=dialects,
+        dialects=_dialects(parts),
         operator_tenant=section.operator_tenant,
     )
-    app = Starlette(routes=[*public_routes(parts), Route("/{path:path}", endpoint=pipeline)])
+    app = Starlette(
+        routes=[
+            *public_routes(parts),
+            Route(TOKEN_PATH, endpoint=exchange),
+            Route("/{path:path}", endpoint=pipeline),
+        ]
+    )
     app.state.control = control
+    app.state.watch = Watch(upstreams.pools, parts.http)
     return app
+
+
+def _pages(loaded: Loaded[Section], parts: Parts, control: Control) -> AdminPages:
+    section = loaded.section
+    kept = transcripts.pages(Transcripts(parts.redis))
+    chain = loaded.shared.chain
+    made = tokens.pages(parts.signer, parts.verifier, parts.clock, chain.budget, chain.max_depth)
+    registry = agents.pages(parts.http, Egress(section.registry.allow), parts.redis)
+    return AdminPages(
+        (*keys.PAGES, *kills.PAGES, *chains.PAGES, *spend.PAGES, *policy.PAGES, *made, *kept, *registry),
+        control,
+        section.operator_tenant,
+    )
+
+
+def _dialects(parts: Parts) -> dict[str, Dialect]:
+    return {
+        "openai": OpenAI(),
+        "anthropic": Anthropic(parts.clock),
+        "gemini": Gemini(),
+        "mcp": Mcp(),
+        "a2a": A2A(),
+        "plain": Plain(),
+    }
+
+
+def _exchange(
+    loaded: Loaded[Section], parts: Parts, delegation: DelegationToken, key: VirtualKey
+) -> TokenEndpoint:
+    section = loaded.section
+    return TokenEndpoint(
+        account=parts.account,
+        delegation=delegation,
+        key=key,
+        policy=parts.policy,
+        limiter=parts.limiter,
+        rules=section.limits,
+        signer=parts.signer,
+        clock=parts.clock,
+        seconds=loaded.shared.identity.delegation_seconds,
+        longest=section.oauth.longest_seconds,
+        max_depth=loaded.shared.chain.max_depth,
+    )
 
 
 @contextlib.asynccontextmanager
 async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> AsyncIterator[None]:
     """The control plane and the ledger's drain, beside serving."""
     control: Control = app.state.control
+    watch: Watch = app.state.watch
+    await watch.start()
     drain = Drain(parts.redis, control.store, parts.clock)
     parts.telemetry.gauges["gatestack_ledger_rows_waiting"] = lambda: drain.lag
     tasks = [
         owned(_control(loaded, parts, control), "control", parts.failed),
         owned(drain.run(), "drain", parts.failed),
+        owned(watch.run(), "balance", parts.failed),
     ]
     try:
         yield

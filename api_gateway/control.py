@@ -6,14 +6,15 @@ The store is the truth; a snapshot is a copy that services can live on without i
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from shared.agents import AgentRecord
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import Forbidden, Unavailable
 from shared.identity.keys import KeyRecord, new_key
 from shared.identity.signing import Signer
 from shared.kill import Kill, KillSwitch
@@ -26,6 +27,7 @@ from shared.store import PolicyVersion, Store
 _REPUBLISH_SECONDS = 2.0
 _SEEN_SECONDS = 2.0
 _PUBLISH_ATTEMPTS = 5
+_CONFIGURATION = "configuration"
 
 
 class Control:
@@ -55,6 +57,7 @@ class Control:
         await self._adopt_policy(rules)
         await self.publish_keys()
         await self.publish_kills()
+        await self._publish("agents")
 
     async def run(self) -> None:
         """Publishes again what Redis has lost (an emptied Redis would otherwise leave new processes without
@@ -89,6 +92,21 @@ class Control:
     async def lift_kill(self, kill: str, by: str) -> None:
         await self._change("kills", self.store.lift_kill(kill, self._clock.now_us(), by))
 
+    async def put_agent(self, agent: AgentRecord) -> None:
+        """Raises Forbidden where another tenant has the name."""
+        taken = True
+
+        async def write() -> None:
+            nonlocal taken
+            taken = not await self.store.put_agent(agent)
+
+        await self._change("agents", write())
+        if taken:
+            raise Forbidden(f"the name {agent.name} is taken")
+
+    async def remove_agent(self, name: str, tenant: str | None) -> None:
+        await self._change("agents", self.store.remove_agent(name, tenant))
+
     def would_hit(self, selector: dict[str, str]) -> list[dict[str, Any]]:
         """The calls in flight at this edge that a kill with `selector` would cut."""
         return [
@@ -110,17 +128,38 @@ class Control:
     async def publish_policy(self) -> None:
         await self._publish("policy")
 
-    async def _adopt_policy(self, rules: PolicyRules) -> None:
-        payload = msgspec.json.encode(rules)
+    async def change_policy(self, rules: PolicyRules, *, after: int, by: str, reason: str) -> PolicyVersion:
+        """Publishes `rules` as the version that follows number `after`. Raises Superseded when that is not
+        the newest any more: somebody else has changed it.
+        """
         latest = await self.store.latest_policy()
-        if latest is None or latest.rules != payload:
-            version = self._next_epoch(latest.version if latest else 0)
-            await self.store.add_policy(
-                PolicyVersion(
-                    version=version, rules=payload, author="configuration", reason="start", at=self.now_us()
-                )
-            )
+        number, version = (latest.number, latest.version) if latest else (0, 0)
+        draft = PolicyVersion(
+            version=self._next_epoch(version),
+            rules=msgspec.json.encode(rules),
+            number=number + 1,
+            author=by,
+            reason=reason,
+            at=self.now_us(),
+        )
+        if number != after or not await self.store.add_policy(draft):
+            raise Superseded(f"the policy is no longer at version {after}")
+        self._changed["policy"] += 1
         await self.publish_policy()
+        return draft
+
+    async def _adopt_policy(self, rules: PolicyRules) -> None:
+        """A configuration that was adopted before is not adopted again: what operators have published since
+        then stays in force over a restart.
+        """
+        adopted = await self.store.latest_policy(_CONFIGURATION)
+        if adopted is not None and msgspec.json.decode(adopted.rules, type=PolicyRules) == rules:
+            await self.publish_policy()
+            return
+        latest = await self.store.latest_policy()
+        number = latest.number if latest else 0
+        # Superseded means that another edge does the same: the next try finds it done.
+        await self.change_policy(rules, after=number, by=_CONFIGURATION, reason="start")
 
     async def _change(self, name: str, write: Awaitable[Any]) -> None:
         """Writes to the store and publishes it. What has been written is published by `run` at the latest."""
@@ -147,7 +186,8 @@ class Control:
                         f"Redis does not take the {name} at the moment", retry_after=1, cause=error
                     ) from error
                 self._published[name], self._told[name] = epoch, changes
-                await self._seen(name, epoch)
+                if self._snapshots.obeys(name):
+                    await self._seen(name, epoch)
                 return
         raise Unavailable(
             f"the {name} could not be published: another edge keeps publishing them", retry_after=1
@@ -157,8 +197,12 @@ class Control:
         if name == "policy":
             latest = await self.store.latest_policy()
             return (latest.rules, latest.version) if latest else (b"{}", 1)
-        records = await (self.store.keys(None) if name == "keys" else self.store.kills())
-        return msgspec.json.encode(records), self._next_epoch(self._published.get(name, 0))
+        read: dict[str, Callable[[], Awaitable[Any]]] = {
+            "keys": lambda: self.store.keys(None),
+            "kills": self.store.kills,
+            "agents": lambda: self.store.agents(None),
+        }
+        return msgspec.json.encode(await read[name]()), self._next_epoch(self._published.get(name, 0))
 
     def _next_epoch(self, last: int) -> int:
         """Milliseconds since 1970: it rises over restarts, over several edges and over an emptied Redis."""

@@ -1,17 +1,24 @@
 """Relays one request to the service its route leads to: bytes in, bytes out, an identity token instead of a
 credential.
 
-It never retries: a second try belongs to the gateway that knows what it would repeat.
+A second try belongs to the gateway that knows what it would repeat. From here another replica is asked only
+where the first cannot have seen the request, or where a configured service may be asked twice.
 """
 
 from collections.abc import AsyncIterator
 
+from msgspec import Struct
+
 from api_gateway import guard
-from api_gateway.routes import Upstream
+from api_gateway.balance.pool import Pool
+from api_gateway.balance.replica import Replica
+from api_gateway.balance.retry import after_fault, after_status
+from api_gateway.balance.upstream import Upstream
 from shared import trace
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects import Dialect
+from shared.egress import Destination
 from shared.errors import BadRequest, ClientGone, GatestackError, Refusal, UpstreamFault
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
@@ -30,25 +37,78 @@ class Forwarder:
         self._token_seconds = token_seconds
 
     async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream) -> None:
-        """Sends the request on and its answer back as it arrives. Raises UpstreamFault, TooLarge."""
+        """Sends the request on and its answer back as it arrives. Raises UpstreamFault, TooLarge, and
+        Unavailable where no replica is well or the route is full.
+        """
+        if upstream.gate is None:
+            await self._send(exchange, flight, caller, upstream)
+            return
+        async with upstream.gate.place():
+            await self._send(exchange, flight, caller, upstream)
+
+    async def _send(self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream) -> None:
         body = await self._body(exchange)
         if isinstance(body, bytes):
             flight.dialect = _knowing(flight.dialect, exchange, body)
+        call = Call(
+            exchange=exchange,
+            path=_path(exchange, upstream),
+            headers=self._headers(exchange, flight, caller, upstream, body),
+            body=body,
+            upstream=upstream,
+        )
+        pool = upstream.pool_for(exchange, caller)
+        if pool.only is not None:
+            async with await self._ask(call, pool.only) as reply:
+                await _relay(exchange, flight, reply)
+        else:
+            await self._balanced(call, flight, caller, pool)
+
+    async def _balanced(self, call: "Call", flight: Flight, caller: Caller, pool: Pool) -> None:
+        """Asks one replica and, where that does no harm, another one."""
+        pool.retries.earn()
+        tried: list[Replica] = []
+        while True:
+            replica = pool.take(call.exchange, caller, tried)
+            tried.append(replica)
+            try:
+                async with await self._ask(call, replica.url, replica.pinned) as reply:
+                    bad = pool.outliers.bad(reply.status)
+                    if bad:
+                        pool.failed(replica)
+                    harmless = after_status(call.exchange, reply.status, inner=pool.inner)
+                    if not (harmless and _again(call, pool, tried)):
+                        await _relay(call.exchange, flight, reply)
+                        if not bad:
+                            pool.succeeded(replica)
+                        return
+            except UpstreamFault as error:
+                pool.blame(replica, error)
+                if call.exchange.started or not after_fault(call.exchange, error, inner=pool.inner):
+                    raise
+                if not _again(call, pool, tried):
+                    raise
+            finally:
+                pool.give(replica)
+
+    async def _ask(self, call: "Call", address: str, pinned: Destination | None = None) -> Reply:
+        """One attempt, until the answer's headers are in."""
+        body, upstream = call.body, call.upstream
         try:
-            reply = await self._http.send(
-                exchange.method,
-                _address(exchange, upstream),
-                headers=self._headers(exchange, flight, caller, upstream, body),
+            return await self._http.send(
+                call.exchange.method,
+                address + call.path,
+                headers=call.headers,
                 body=body if isinstance(body, bytes) else body.chunks(),
+                connect_timeout=upstream.connect_timeout,
                 header_timeout=upstream.header_timeout,
                 idle_timeout=upstream.idle_timeout,
+                pinned=pinned,
             )
         except UpstreamFault:
             if isinstance(body, Upload) and body.failure is not None:
                 raise body.failure from None
             raise
-        async with reply:
-            await _relay(exchange, flight, reply)
 
     async def _body(self, exchange: Exchange) -> "bytes | Upload":
         if not exchange.expects_body:
@@ -95,17 +155,36 @@ class Forwarder:
         return headers + own
 
 
+class Call(Struct, frozen=True, kw_only=True):
+    """A request as it goes to whichever replica is asked."""
+
+    exchange: Exchange
+    path: str
+    headers: list[tuple[bytes | str, bytes | str]]
+    body: "bytes | Upload"
+    upstream: Upstream
+
+
+def _again(call: Call, pool: Pool, tried: list[Replica]) -> bool:
+    """Can this request still be sent, is there somebody to send it to, and is that within the budget?"""
+    whole = isinstance(call.body, bytes) or not call.body.begun
+    return whole and pool.another(tried) and pool.retries.spend(len(tried))
+
+
 class Upload:
     """A body that is sent on while it arrives. `failure` is what ended it on the client's side: the HTTP
-    client could only tell that the connection it was writing to is of no more use.
+    client could only tell that the connection it was writing to is of no more use. Once it has `begun` it
+    cannot be sent again.
     """
 
     def __init__(self, exchange: Exchange, cap: int) -> None:
         self.failure: Exception | None = None
+        self.begun = False
         self._exchange = exchange
         self._cap = cap
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        self.begun = True
         try:
             async for chunk in self._exchange.chunks(self._cap):
                 yield chunk
@@ -147,7 +226,7 @@ def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:
     return found
 
 
-def _address(exchange: Exchange, upstream: Upstream) -> str:
+def _path(exchange: Exchange, upstream: Upstream) -> str:
     raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
     path = raw.decode("latin-1").partition("?")[0]
     if not path.startswith(upstream.strip):
@@ -155,4 +234,4 @@ def _address(exchange: Exchange, upstream: Upstream) -> str:
         raise BadRequest(f"write the beginning of this path as it is: {upstream.strip}")
     path = path[len(upstream.strip) :]
     query = f"?{exchange.query}" if exchange.query else ""
-    return f"{next(upstream.turns)}{path or '/'}{query}"
+    return f"{path or '/'}{query}"

@@ -12,6 +12,8 @@ _IDENTITY_PREFIXES = (
     b"x-identity-",
     b"x-user-",
 )
+# What a caller may wish of its own call: it says nothing of who that is.
+_WISHES = frozenset((b"x-gatestack-tags", b"x-gatestack-cache-ttl"))
 # The caller's credential is for us: it never travels inward or upstream.
 CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie"))
 _REPLACED = frozenset((b"host", b"content-length", b"traceparent", b"expect"))
@@ -26,6 +28,8 @@ def strip_identity(exchange: Exchange) -> None:
 
 
 def _claims_identity(name: bytes) -> bool:
+    if name in _WISHES:
+        return False
     # CGI and WSGI services read `txn_token` and `txn-token` as one and the same header.
     name = name.replace(b"_", b"-")
     return name in _IDENTITY or name.startswith(_IDENTITY_PREFIXES)

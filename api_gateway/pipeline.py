@@ -52,6 +52,7 @@ class Pipeline:
                 # Otherwise nobody could lift a kill of everything.
                 flight.spare()
             flight.identify(caller)
+            flight.entry.findings += own_chain(caller)
             caller = flight.entry.caller = narrowed(caller, exchange)
             # Only now, so that an unknown client learns nothing about which paths exist.
             route = self._routes.match(exchange)
@@ -73,6 +74,15 @@ class Pipeline:
         """Is this an operator at the controls? (With a key of their own: an agent in their name is not.)"""
         own = caller.credential == "key" and caller.principal.tenant == self._operator_tenant
         return own and path.startswith("/admin/")
+
+
+def own_chain(caller: Caller) -> tuple[str, ...]:
+    """What the ledger says of an agent that calls with its own key instead of the token that it was handed:
+    what it does has no origin but itself.
+    """
+    if caller.credential == "key" and caller.actor.startswith("agent:"):
+        return (f"own_chain:{caller.actor} called with a key of its own",)
+    return ()
 
 
 def unscoped(caller: Caller) -> Caller:

@@ -1,14 +1,18 @@
 """The route table: which path belongs to which gateway, service or admin page, and what policy calls it."""
 
-import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import re
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
 
+from api_gateway.balance.split import sends
+from api_gateway.balance.upstream import Upstream, Upstreams
 from api_gateway.config import HttpRoute, Section
 from shared.account import Flight
 from shared.asgi import Exchange
+from shared.clock import Clock
+from shared.dialects.model_paths import PREFIXES, spoken_at
 from shared.errors import BadRequest, MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
 
@@ -16,17 +20,6 @@ DialectName = str
 Endpoint = Callable[[Exchange, Flight, Caller], Awaitable[None]]
 # What two readers of one path may read differently; none of our paths needs any of it.
 _AMBIGUOUS = ("%2f", "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
-
-
-class Upstream(Struct, frozen=True, kw_only=True):
-    """An HTTP service that a route leads to. `turns` hands out its addresses one after the other."""
-
-    audience: str
-    turns: Iterator[str]
-    header_timeout: float
-    idle_timeout: float
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    strip: str = ""
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -50,58 +43,97 @@ class Pages(Protocol):
     def match(self, method: str, path: str) -> Route: ...
 
 
+class Match(Struct, frozen=True, kw_only=True):
+    """What a configured route asks of a request besides its path; empty asks nothing."""
+
+    route: Route
+    hosts: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    methods: frozenset[str] = frozenset()
+
+    @property
+    def breadth(self) -> tuple[bool, int, bool]:
+        """The narrowest sorts first."""
+        return not self.hosts, -len(self.headers), not self.methods
+
+    def fits(self, exchange: Exchange) -> bool:
+        """Whether host and headers do; the method is asked for apart from them."""
+        if self.hosts and not _at(exchange, self.hosts):
+            return False
+        return not self.headers or sends(exchange, self.headers)
+
+
 class RouteTable:
-    """Longest prefix wins. `match` raises NotFound; call it only for callers that are known."""
+    """Longest prefix wins, then the narrowest match. `match` raises NotFound; call it only for callers that
+    are known.
+    """
 
-    def __init__(self, section: Section, pages: Pages) -> None:
+    def __init__(self, section: Section, pages: Pages, clock: Clock | None = None) -> None:
         self._pages = pages
-        gateways = section.gateways
+        self.upstreams = Upstreams(clock or Clock())
 
-        def gateway(name: str, service: str, urls: Sequence[str], dialect: DialectName) -> Route:
-            upstream = Upstream(
-                audience=service,
-                turns=itertools.cycle([url.rstrip("/") for url in urls]),
-                header_timeout=section.header_timeout_seconds,
-                idle_timeout=section.idle_timeout_seconds,
-            )
-            return Route(
+        def gateway(name: str, service: str, dialect: DialectName) -> tuple[Match, ...]:
+            upstream = self.upstreams.gateway(service, section)
+            route = Route(
                 name=name, resource=f"route:{name}", dialect=dialect, upstream=upstream, scoped=False
             )
+            return (Match(route=route),)
 
-        llm = gateway("llm", "llm_gateway", gateways.llm_gateway, "openai")
-        mcp = gateway("mcp", "mcp_gateway", gateways.mcp_gateway, "mcp")
-        agents = gateway("agents", "agent_gateway", gateways.agent_gateway, "a2a")
-        table = {"/v1": llm, "/mcp": mcp, "/servers": mcp, "/agents": agents}
-        methods: dict[str, frozenset[str]] = {}
+        llm = gateway("llm", "llm_gateway", "openai")
+        mcp = gateway("mcp", "mcp_gateway", "mcp")
+        agents = gateway("agents", "agent_gateway", "a2a")
+        table = dict.fromkeys(PREFIXES, llm) | {
+            "/mcp": mcp,
+            "/servers": mcp,
+            "/catalogs": mcp,
+            "/agents": agents,
+        }
         for route in section.routes:
-            table[route.prefix.rstrip("/")] = _configured(route)
-            methods[route.name] = frozenset(method.upper() for method in route.methods)
-        self._table = sorted(table.items(), key=lambda item: -len(item[0]))
-        self._methods = methods
+            prefix = route.prefix.rstrip("/")
+            table[prefix] = (*table.get(prefix, ()), _configured(route, self.upstreams))
+        self._table = [
+            (prefix, f"{prefix}/", tuple(sorted(matches, key=lambda match: match.breadth)))
+            for prefix, matches in sorted(table.items(), key=lambda item: -len(item[0]))
+        ]
 
     def dialect(self, path: str) -> DialectName:
         """The wire format that a caller of `path` expects an error in, known or not."""
-        route = self._find(path)
-        return route.dialect if route else "plain"
+        for prefix, below, matches in self._table:
+            if path == prefix or path.startswith(below):
+                dialect = matches[0].route.dialect
+                return spoken_at(path) if dialect == "openai" else dialect
+        return "plain"
 
     def match(self, exchange: Exchange) -> Route:
         path = exchange.path
         refuse_ambiguous(exchange)
         if path.startswith("/admin/"):
             return self._pages.match(exchange.method, path)
-        route = self._find(path)
-        if route is None:
-            raise NotFound(f"nothing is served at {path}")
-        allowed = self._methods.get(route.name)
-        if allowed and exchange.method not in allowed:
-            raise MethodNotAllowed(f"{path} takes {', '.join(sorted(allowed))}")
-        return route
+        for prefix, below, matches in self._table:
+            if path == prefix or path.startswith(below):
+                route = _narrowest(exchange, matches)
+                if route is not None:
+                    return route
+        raise NotFound(f"nothing is served at {path}")
 
-    def _find(self, path: str) -> Route | None:
-        for prefix, route in self._table:
-            if path == prefix or path.startswith(prefix + "/"):
-                return route
-        return None
+
+def _narrowest(exchange: Exchange, matches: tuple[Match, ...]) -> Route | None:
+    """Raises MethodNotAllowed where only the method keeps a request from all that it would fit."""
+    allowed: set[str] = set()
+    for match in matches:
+        if match.fits(exchange):
+            if not match.methods or exchange.method in match.methods:
+                return match.route
+            allowed |= match.methods
+    if allowed:
+        raise MethodNotAllowed(f"{exchange.path} takes {', '.join(sorted(allowed))}")
+    return None
+
+
+def _at(exchange: Exchange, hosts: tuple[str, ...]) -> bool:
+    """Is the request for one of these hosts? `*.example.com` is any below example.com."""
+    named = re.sub(r":\d*$", "", exchange.header("host") or "").rstrip(".").lower()
+    return any(named == host or (host[0] == "*" and named.endswith(host[1:])) for host in hosts)
 
 
 def refuse_ambiguous(exchange: Exchange) -> None:
@@ -115,15 +147,10 @@ def refuse_ambiguous(exchange: Exchange) -> None:
         raise BadRequest("this path has a fragment: those are not sent, and a # in a name is written %23")
 
 
-def _configured(route: HttpRoute) -> Route:
-    upstream = Upstream(
-        audience=route.audience or route.name,
-        turns=itertools.cycle([url.rstrip("/") for url in route.urls]),
-        header_timeout=route.header_timeout_seconds,
-        idle_timeout=route.idle_timeout_seconds,
-        headers=tuple(
-            (name.lower().encode(), secret.reveal().encode()) for name, secret in route.headers.items()
-        ),
-        strip=route.prefix.rstrip("/") if route.strip_prefix else "",
+def _configured(route: HttpRoute, upstreams: Upstreams) -> Match:
+    return Match(
+        route=Route(name=route.name, resource=f"route:{route.name}", upstream=upstreams.configured(route)),
+        hosts=tuple(host.lower() for host in route.hosts),
+        headers=tuple((name.lower(), value) for name, value in route.match_headers.items()),
+        methods=frozenset(method.upper() for method in route.methods),
     )
-    return Route(name=route.name, resource=f"route:{route.name}", upstream=upstream)

@@ -5,21 +5,22 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from llm_gateway.catalog import Target
-from llm_gateway.formats import StreamReader
+from llm_gateway.incoming import Incoming, Whole
 from shared.http_client import Reply
 
 
 class Stream(Struct, frozen=True):
-    """A reply in events: who reads along, and what is still to come."""
+    """An answer in events: `first` may go out at once, `chunks` are still to come."""
 
-    reader: StreamReader
+    incoming: Incoming
+    first: bytes
     chunks: AsyncIterator[bytes]
 
 
 class Answer(Struct, frozen=True):
-    """`first` is what may go out at once: a stream's first events, or all there is where it is no stream."""
+    """`dropped` names what the caller asked for and the provider was not told."""
 
     target: Target
     reply: Reply
-    first: bytes
-    stream: Stream | None = None
+    content: Whole | Stream
+    dropped: tuple[str, ...] = ()

@@ -1,14 +1,16 @@
 """May this chain use this model? A model that it may not use looks like one that does not exist."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from llm_gateway.ask import Ask
 from llm_gateway.catalog import Catalog, Model
-from llm_gateway.chat import Ask
+from llm_gateway.tags import read_tags
 from shared.account import Flight
 from shared.errors import Forbidden, NotFound
 from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
-from shared.policy import Grant, Policy, PolicyBox, granted
+from shared.policy import Decision, Grant, Policy, PolicyBox, granted
 
 INVOKE, LIST = "invoke", "list"
 
@@ -20,13 +22,15 @@ class Authorize:
         self._limiter = limiter
 
     async def __call__(self, flight: Flight, caller: Caller, ask: Ask) -> tuple[Grant, Model]:
-        """Records what is asked for and what policy says to it. Raises NotFound, Killed."""
+        """Records what is asked for and what policy says to it. Raises NotFound, Killed, BadRequest."""
         model = self._catalog.find(ask.model)
         resource = model.resource if model is not None else f"model:{ask.model}"
         entry, policy = flight.entry, self._policy.current
         entry.resource, entry.action, entry.model = resource, INVOKE, resource.removeprefix("model:")
+        entry.tags = read_tags(flight.exchange)
         flight.check()
-        decision = policy.decide_chain(caller, resource, INVOKE, await self._facts(policy, caller, model))
+        facts = await self._facts(policy, caller, model, entry.tags)
+        decision = decide(policy, caller, resource, model, facts)
         entry.rule, entry.epoch = decision.rule, decision.epoch
         try:
             grant = granted(decision, caller, resource, INVOKE)
@@ -41,14 +45,34 @@ class Authorize:
             raise unknown(ask.model)
         return grant, model
 
-    async def _facts(self, policy: Policy, caller: Caller, model: Model | None) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
+    async def _facts(
+        self, policy: Policy, caller: Caller, model: Model | None, tags: tuple[str, ...]
+    ) -> dict[str, Any]:
+        facts: dict[str, Any] = {"tags": tags}
         if model is not None:
-            facts = {"labels": model.labels, "provider": model.targets[0].provider.name}
+            facts["labels"] = model.labels
         if "taint" in policy.needs:
             # Asked for only where a rule reads it: it costs a round trip.
             facts["taint"] = (await self._limiter.state(caller.principal.tenant, caller.chain)).taint
         return facts
+
+
+def decide(
+    policy: Policy, caller: Caller, resource: str, model: Model | None, facts: Mapping[str, Any]
+) -> Decision:
+    """Where a rule reads the provider, every one that may come to answer must be allowed, also those that
+    are asked when another has failed.
+    """
+    names = ("",) if model is None else tuple(dict.fromkeys(each.provider.name for each in model.targets))
+    decision: Decision | None = None
+    for name in names if "provider" in policy.needs else names[:1]:
+        decision = policy.decide_chain(
+            caller, resource, INVOKE, {**facts, **({"provider": name} if name else {})}
+        )
+        if not decision.allowed:
+            break
+    assert decision is not None
+    return decision
 
 
 def visible(policy: Policy, caller: Caller, model: Model) -> bool:

@@ -5,16 +5,29 @@ once.
 from msgspec import Struct
 
 from llm_gateway.config import ModelSection, Section
-from llm_gateway.prices import Price, ceiling
+from llm_gateway.prices import Price, PriceBook, ceiling
 from llm_gateway.providers import PROVIDERS, Provider
+from llm_gateway.router.section import MAIN, RoutingSection
 
 
 class Target(Struct, frozen=True):
-    """One provider's name for a model, and its price there."""
+    """One provider's name for a model, and its price there. `refuses_loss`: a call that it cannot be told
+    whole is refused instead of told in part. The rest is for the router: `context_window` is None where the
+    operator has not said it, `expect_model` a pattern for what it calls itself in its answers.
+    """
 
     provider: Provider
     model: str
     price: Price
+    refuses_loss: bool = False
+    group: str = MAIN
+    weight: float = 1.0
+    context_window: int | None = None
+    expect_model: str = ""
+
+    def wire_for(self, spoken: str) -> str:
+        """The format to ask it in: the caller's own where it can be."""
+        return spoken if spoken in self.provider.wires else self.provider.wires[0]
 
     @property
     def name(self) -> str:
@@ -22,13 +35,14 @@ class Target(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """`ceiling` is the price that no target exceeds."""
+    """`ceiling` is the price that no target exceeds which a caller may have to pay for."""
 
     name: str
     targets: tuple[Target, ...]
     labels: tuple[str, ...]
     ceiling: Price
     default_output_tokens: int
+    routing: RoutingSection = RoutingSection()
 
     @property
     def resource(self) -> str:
@@ -36,13 +50,16 @@ class Model(Struct, frozen=True):
 
 
 class Catalog:
-    def __init__(self, section: Section) -> None:
-        providers = {
+    """`book` knows the prices that are not said where a model is configured."""
+
+    def __init__(self, section: Section, book: PriceBook | None = None) -> None:
+        book = book or PriceBook()
+        self.providers: dict[str, Provider] = {
             name: PROVIDERS[provider.kind](name, provider) for name, provider in section.providers.items()
         }
         self._models: dict[str, Model] = {}
         for name, described in section.models.items():
-            model = _model(name, described, providers)
+            model = _model(name, described, self.providers, book)
             self._models.update(dict.fromkeys((name, *described.aliases), model))
 
     def find(self, name: str) -> Model | None:
@@ -53,15 +70,33 @@ class Catalog:
         return list(self._models.items())
 
 
-def _model(name: str, section: ModelSection, providers: dict[str, Provider]) -> Model:
+def _model(name: str, section: ModelSection, providers: dict[str, Provider], book: PriceBook) -> Model:
     targets = tuple(
-        Target(providers[target.provider], target.model, target.price or section.price)
+        Target(
+            providers[target.provider],
+            target.model,
+            target.price or section.price or _price(book, providers[target.provider], target.model),
+            refuses_loss=section.untranslatable == "refuse",
+            group=target.group,
+            weight=target.weight,
+            context_window=target.context_window,
+            expect_model=target.expect_model,
+        )
         for target in section.targets
     )
+    unpaid = section.routing.mirror.to if section.routing.mirror is not None else None
     return Model(
         name=name,
         targets=targets,
         labels=tuple(section.labels),
-        ceiling=ceiling([target.price for target in targets]),
+        ceiling=ceiling([target.price for target in targets if target.group != unpaid]),
         default_output_tokens=section.default_output_tokens,
+        routing=section.routing,
     )
+
+
+def _price(book: PriceBook, provider: Provider, model: str) -> Price:
+    section = provider.section
+    known = section.known or (provider.name if not section.base_url else "")
+    kind = section.kind if section.kind != "openai_compatible" else known
+    return book.price(model, name=provider.name, kind=kind, base_url=section.base_url)

@@ -3,134 +3,105 @@ goes out.
 """
 
 import asyncio
+import math
+import random
 from collections.abc import Sequence
 
-from llm_gateway.answer import Answer, Stream
+from llm_gateway.attempt import Attempt
 from llm_gateway.bill import Bill
-from llm_gateway.catalog import Target
-from llm_gateway.chat import Ask
-from llm_gateway.formats import Format
-from llm_gateway.guard import Guard
-from llm_gateway.relay import relay
-from llm_gateway.route import aim
+from llm_gateway.call import Call
+from llm_gateway.relay import Keep, relay
+from llm_gateway.router.mirror import Mirrors
+from llm_gateway.router.plan import Plan
+from llm_gateway.router.ranking import Draw
+from llm_gateway.router.retry import RetryBudget
+from llm_gateway.router.search import Search
+from llm_gateway.router.state import State, size_class
+from llm_gateway.router.tries import Once, Tries
 from shared.account import Flight
 from shared.asgi import Exchange, Headers
-from shared.attempts import Breaker, first_success
 from shared.clock import Clock
-from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
-from shared.http_client import HttpClient, Reply
+from shared.errors import UpstreamFault
+from shared.http_client import HttpClient
 
 # What of the caller's headers a provider sees. No `idempotency-key`: all callers share our account there, and
 # one could collect another's answer.
-_PASSED = frozenset((b"openai-beta",))
-_ERROR_BODY_BYTES = 65_536
+_PASSED = frozenset((b"openai-beta", b"anthropic-beta", b"anthropic-version"))
 
 
 class Forward:
+    """`mirrors` is None where no model has any."""
+
     def __init__(
         self,
         http: HttpClient,
-        breaker: Breaker,
+        state: State,
+        budget: RetryBudget,
         clock: Clock,
-        guards: Sequence[Guard],
         *,
         max_reply_bytes: int,
+        mirrors: Mirrors | None = None,
+        draw: Draw = random.random,
     ) -> None:
         self._http = http
-        self._breaker = breaker
+        self._state = state
+        self._budget = budget
         self._clock = clock
-        self._guards = guards
         self._cap = max_reply_bytes
+        self._mirrors = mirrors
+        self._draw = draw
 
     async def __call__(
-        self, exchange: Exchange, flight: Flight, spoken: Format, ask: Ask, targets: Sequence[Target]
+        self, exchange: Exchange, flight: Flight, call: Call, plan: Plan, keepers: Sequence[Keep]
     ) -> None:
         """Sends the call on and its answer back. Raises the last target's UpstreamFault when none answers."""
-        bill = Bill(flight.entry, ask, self._clock)
+        bill = Bill(flight.entry, call.ask, self._clock)
         passed = [header for header in exchange.headers if header[0] in _PASSED]
-
-        async def attempt(target: Target) -> Answer:
-            return await self._attempt(flight, spoken, ask, target, bill, passed)
-
+        if self._mirrors is not None:
+            self._mirrors.start(plan.routes, flight, call, passed)
+        tries = self._tries(flight, call, plan, bill, passed, keep=bool(keepers))
         try:
-            answer = await first_success(targets, attempt, breaker=self._breaker, name=_name)
+            answer = await tries.answer()
             async with answer.reply:
-                await relay(exchange, flight, answer, bill, self._guards)
+                await relay(exchange, flight, answer, bill, keepers)
+        except UpstreamFault as error:
+            tries.broke(error)
+            raise
         finally:
+            tries.ended()
             bill.write()
 
-    async def _attempt(
-        self, flight: Flight, spoken: Format, ask: Ask, target: Target, bill: Bill, passed: Headers
-    ) -> Answer:
-        aim(target, flight)
-        flight.entry.attempts += 1
-        bill.open(target)
-        provider, section = target.provider, target.provider.section
-        deadline = asyncio.get_running_loop().time() + section.first_byte_timeout_seconds
-        try:
-            reply = await self._http.send(
-                "POST",
-                provider.address(target.model),
-                headers=provider.headers(passed),
-                body=spoken.body_for(ask, target.model, count=section.counts_streams),
-                connect_timeout=section.connect_timeout_seconds,
-                header_timeout=section.first_byte_timeout_seconds,
-                idle_timeout=section.idle_timeout_seconds,
-            )
-            try:
-                return await self._begin(spoken, ask, target, reply, bill, deadline)
-            except BaseException:
-                await reply.close()
-                raise
-        except UpstreamFault:
-            bill.void()
-            raise
+    def _tries(
+        self, flight: Flight, call: Call, plan: Plan, bill: Bill, passed: Headers, *, keep: bool
+    ) -> Once | Tries:
+        size = size_class(call.ask)
+        if plan.only is not None:
+            attempt = self._attempt(flight, call, bill, passed, keep=keep)
+            return Once(plan.targets[0], plan.only, attempt, flight, size)
+        search = Search(plan, asyncio.get_running_loop().time, self._budget, self._draw)
+        content = bool(plan.routes.section.fallbacks.content)
+        attempt = self._attempt(flight, call, bill, passed, keep=keep, until=search.until, content=content)
+        return Tries(self._state, search, attempt, flight, size)
 
-    async def _begin(
-        self, spoken: Format, ask: Ask, target: Target, reply: Reply, bill: Bill, deadline: float
-    ) -> Answer:
-        """The answer once it is certain that it is one. Raises UpstreamFault."""
-        if not 200 <= reply.status < 300:
-            raise target.provider.refusal(reply, await _error_body(reply))
-        if ask.stream:
-            return await _first_events(spoken, ask, target, reply, bill, deadline)
-        body = await reply.read(self._cap)
-        bill.whole(spoken.usage_of(body), len(body))
-        return Answer(target, reply, body)
-
-
-async def _first_events(
-    spoken: Format, ask: Ask, target: Target, reply: Reply, bill: Bill, deadline: float
-) -> Answer:
-    if not (reply.header("content-type") or "").startswith("text/event-stream"):
-        raise UpstreamBroken("the provider answered a request for a stream with something else")
-    reader, chunks = spoken.reader(ask), reply.chunks()
-    bill.streaming(reader)
-    first = b""
-    try:
-        async with asyncio.timeout_at(deadline):
-            while not (first or reader.done or reader.fault):
-                chunk = await anext(chunks, None)
-                first = reader.feed(chunk) if chunk is not None else reader.end()
-    except TimeoutError as error:
-        raise UpstreamTimeout("the provider sent nothing of its stream in time", cause=error) from error
-    if reader.fault is not None:
-        if isinstance(reader.fault, UpstreamRefused):
-            # Nobody has seen a byte: another target may be asked, and these words are none of an answer's.
-            reader.fault.body = b""
-        raise reader.fault
-    return Answer(target, reply, first, Stream(reader, chunks))
-
-
-async def _error_body(reply: Reply) -> bytes:
-    """What an error says of itself. That it is one is known already: a body that cannot be read changes
-    nothing about it.
-    """
-    try:
-        return await reply.read(_ERROR_BODY_BYTES)
-    except UpstreamFault:
-        return b""
-
-
-def _name(target: Target) -> str:
-    return target.name
+    def _attempt(
+        self,
+        flight: Flight,
+        call: Call,
+        bill: Bill,
+        passed: Headers,
+        *,
+        keep: bool,
+        until: float = math.inf,
+        content: bool = False,
+    ) -> Attempt:
+        return Attempt(
+            self._http,
+            flight,
+            call,
+            bill,
+            passed,
+            max_reply_bytes=self._cap,
+            keep=keep,
+            until=until,
+            content=content,
+        )

@@ -10,6 +10,7 @@ import msgspec
 
 from llm_gateway.authorize import LIST, unknown, visible
 from llm_gateway.catalog import Catalog
+from llm_gateway.model_lists import AnthropicList, GeminiList, ModelList, OpenAIList
 from shared.account import Account, Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
@@ -18,7 +19,15 @@ from shared.errors import MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
 from shared.policy import PolicyBox
 
-PATH = "/v1/models"
+# Where models are listed, and in whose form. Anthropic's clients share OpenAI's path and name their version.
+PATHS: dict[str, ModelList] = {
+    "/v1/models": OpenAIList(),
+    "/anthropic/v1/models": AnthropicList(),
+    "/v1beta/models": GeminiList(),
+    "/gemini/v1/models": GeminiList(),
+    "/gemini/v1beta/models": GeminiList(),
+}
+_ANTHROPIC = "anthropic-version"
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -45,35 +54,35 @@ class Listing:
         async with self._account(exchange, self._dialect) as flight:
             caller = await self._authenticate(exchange)
             flight.identify(caller)
-            if exchange.path != PATH and not exchange.path.startswith(PATH + "/"):
-                raise NotFound(f"there is nothing at {exchange.path[:200]}")
+            path, form = _form(exchange)
             if exchange.method != "GET":
-                raise MethodNotAllowed(f"{PATH} takes GET only")
-            found = (
-                self._one(flight, caller, exchange.path)
-                if exchange.path != PATH
-                else self._all(flight, caller)
-            )
+                raise MethodNotAllowed(f"{path} takes GET only")
+            name = exchange.path.removeprefix(path).removeprefix("/")
+            found = self._one(flight, caller, form, name) if name else self._all(flight, caller, form)
             await exchange.reply(200, _JSON, msgspec.json.encode(found))
 
-    def _all(self, flight: Flight, caller: Caller) -> dict[str, Any]:
+    def _all(self, flight: Flight, caller: Caller, form: ModelList) -> dict[str, Any]:
         policy = self._policy.current
         entry = flight.entry
         entry.resource, entry.action, entry.epoch = "model:*", LIST, policy.epoch
         shown = [name for name, model in self._catalog.items() if visible(policy, caller, model)]
-        return {"object": "list", "data": [self._described(name) for name in shown]}
+        return form.all([form.one(name, self._created) for name in shown])
 
-    def _one(self, flight: Flight, caller: Caller, path: str) -> dict[str, Any]:
+    def _one(self, flight: Flight, caller: Caller, form: ModelList, name: str) -> dict[str, Any]:
         policy, entry = self._policy.current, flight.entry
-        name = path.removeprefix(PATH + "/")
         model = self._catalog.find(name)
         entry.resource, entry.action, entry.epoch = f"model:{name[:256]}", LIST, policy.epoch
         if model is None or not visible(policy, caller, model):
             entry.decision = "deny"
             raise unknown(name[:256])
         entry.resource, entry.decision = model.resource, "allow"
-        return self._described(name)
+        return form.one(name, self._created)
 
-    def _described(self, name: str) -> dict[str, Any]:
-        # Who answers behind a name is the operator's business.
-        return {"id": name, "object": "model", "created": self._created, "owned_by": "gatestack"}
+
+def _form(exchange: Exchange) -> tuple[str, ModelList]:
+    """The list that a path belongs to. Raises NotFound."""
+    for path, form in PATHS.items():
+        if exchange.path == path or exchange.path.startswith(path + "/"):
+            anthropic = path == "/v1/models" and exchange.header_or_none(_ANTHROPIC) is not None
+            return path, AnthropicList() if anthropic else form
+    raise NotFound(f"there is nothing at {exchange.path[:200]}")

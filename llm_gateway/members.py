@@ -9,25 +9,44 @@ import re
 import msgspec
 from msgspec import Raw
 
-from llm_gateway.chat import Span
+from llm_gateway.ask import Span
+from llm_gateway.weight import MOST_VALUES, refuse_heavy
 from shared.errors import BadRequest
 
-_KEY = re.compile(rb'[\s,{]*"((?:[^"\\]|\\.)*)"\s*:\s*')
+# No request has so many members, nor such names.
+_MEMBERS_MAX, _NAME_MAX = 1_024, 1_024
+_KEY = re.compile(rb'[\s,{]*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+')
 _END = re.compile(rb"\s*\}\s*")
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def read(body: bytes) -> tuple[dict[str, Raw], dict[str, Span]]:
+def read(body: bytes, most: int = MOST_VALUES) -> tuple[dict[str, Raw], dict[str, Span]]:
     """The members and their values' places. Raises BadRequest on anything but one JSON object without a
-    doubled member.
+    doubled member, TooLarge where it holds more than `most` values.
     """
+    refuse_heavy(body, most)
     try:
+        if not body.isascii():
+            # What nobody looks into is not checked by the decoder.
+            body.decode()
         members = _decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest("the body must be a JSON object", cause=error) from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not valid JSON: {error}", cause=error) from error
+    _refuse_names(members)
     return members, _spans(body, members)
+
+
+def _refuse_names(members: dict[str, Raw]) -> None:
+    if len(members) > _MEMBERS_MAX or any(len(name) > _NAME_MAX for name in members):
+        raise BadRequest(
+            f"the JSON object has more than {_MEMBERS_MAX} members, or one whose name is longer than "
+            f"{_NAME_MAX} characters"
+        )
+    if len({name.casefold() for name in members}) < len(members):
+        # Some decoders find a member under its name in any case.
+        raise BadRequest("a member stands twice, in upper and lower case: two readers could take two values")
 
 
 def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, Span]:

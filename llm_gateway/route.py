@@ -1,31 +1,152 @@
-"""Which targets may answer, in their order. A target that is killed is left out as long as another one is
+"""Which targets may answer, and in which order. A target that is killed is left out as long as another one is
 not.
 """
 
+import random
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from llm_gateway.ask import Ask
+from llm_gateway.call import Call
 from llm_gateway.catalog import Model, Target
+from llm_gateway.prices import UNKNOWN, cost
+from llm_gateway.responses import pinned
+from llm_gateway.router.facts import context
+from llm_gateway.router.plan import Plan, Routes, plain_plan, routes
+from llm_gateway.router.ranking import Draw, Standing
+from llm_gateway.router.section import MAIN, ClassifierSection
+from llm_gateway.router.state import SizeClass, State, size_class
+from llm_gateway.router.strategies import STRATEGIES
+from llm_gateway.router.task import Chosen, Scorer, Task
 from shared.account import Flight
+from shared.clock import Clock
 from shared.errors import Killed
+from shared.ledger.entry import Entry, Usage
+
+
+class Aiming(Protocol):
+    """Whoever is about to ask a target: a caller's flight, or a copy of its call."""
+
+    entry: Entry
+
+    def check(self) -> None: ...
+
+
+class _Way(Struct, frozen=True):
+    """One model's routing, compiled. `plan` where there is nothing to choose."""
+
+    routes: Routes
+    task: Task | None
+    plan: Plan | None
+
+
+class Router:
+    """Knows the routing of `models`; what it needs to choose, it reads from `state` and from `draw`."""
+
+    def __init__(
+        self, models: Iterable[Model], state: State, clock: Clock, *, draw: Draw = random.random
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._draw = draw
+        self._ways = {model.name: _way(model, state) for model in models}
+
+    def __call__(self, model: Model, flight: Flight, call: Call) -> Plan:
+        """Records why it chose as it did. Raises Killed when nothing is left. Which targets are healthy is
+        asked when each one's turn comes.
+        """
+        way = self._ways[model.name]
+        if call.pin:
+            targets = alive(pinned(model.targets, call.pin), flight)
+            return Plan(targets, way.routes, self._state.of(targets[0]))
+        if way.plan is not None:
+            return way.plan
+        chosen = self._chosen(way, model, flight, call)
+        targets = self._ordered(way.routes, chosen.group, call.ask, flight)
+        if chosen.why.startswith("canary"):
+            # Who was not asked whether it wants to try something new is not left alone with it.
+            targets += way.routes.main
+        if chosen.why:
+            flight.entry.findings += (f"routed:{chosen.why} to {chosen.group}",)
+        return Plan(alive(targets, flight), way.routes)
+
+    def _chosen(self, way: _Way, model: Model, flight: Flight, call: Call) -> Chosen:
+        caller = flight.entry.caller
+        if way.task is None or caller is None:
+            return Chosen(MAIN, "")
+        return way.task.choose(context(flight, model, call, self._clock), call, caller)
+
+    def _ordered(self, known: Routes, group: str, ask: Ask, flight: Flight) -> tuple[Target, ...]:
+        targets, section = known.groups[group], known.section
+        if len(targets) == 1 or section.strategy == "order":
+            return targets
+        size, usage = size_class(ask), _expected(known.model, ask)
+        standings = [self._standing(target, size, usage) for target in targets]
+        found = STRATEGIES[section.strategy](standings, self._draw, section.explore)
+        flight.entry.findings += (f"routed:{found.why}",)
+        return found.targets
+
+    def _standing(self, target: Target, size: SizeClass, usage: Usage) -> Standing:
+        deployment = self._state.of(target)
+        return Standing(
+            target,
+            micros=None if target.price is UNKNOWN else cost(target.price, usage),
+            in_flight=deployment.in_flight,
+            latency=deployment.latency(size),
+            availability=deployment.availability,
+        )
 
 
 def route(model: Model, flight: Flight) -> tuple[Target, ...]:
-    """Raises Killed when nothing is left. Which of them are healthy is asked when each one's turn comes."""
-    if len(model.targets) == 1:
-        return model.targets
-    alive: list[Target] = []
+    """The main group as the operator has written it, for calls that no routing is meant for. Raises
+    Killed.
+    """
+    targets = tuple(target for target in model.targets if target.group == MAIN)
+    return targets if len(targets) == 1 else alive(targets, flight)
+
+
+def alive(targets: Sequence[Target], aiming: Aiming) -> tuple[Target, ...]:
+    """Those that no kill is meant for. Raises Killed when nothing is left."""
+    found: list[Target] = []
     refused: Killed | None = None
-    for target in model.targets:
+    for target in targets:
         try:
-            aim(target, flight)
+            aim(target, aiming)
         except Killed as error:
             refused = error
         else:
-            alive.append(target)
-    if refused is not None and not alive:
+            found.append(target)
+    if refused is not None and not found:
         raise refused
-    return tuple(alive)
+    return tuple(found)
 
 
-def aim(target: Target, flight: Flight) -> None:
+def aim(target: Target, aiming: Aiming) -> None:
     """Records who is about to be asked, and asks the kill list about that. Raises Killed."""
-    flight.entry.model, flight.entry.provider = target.model, target.provider.name
-    flight.check()
+    aiming.entry.model, aiming.entry.provider = target.model, target.provider.name
+    aiming.check()
+
+
+def _way(model: Model, state: State) -> _Way:
+    known, section = routes(model), model.routing
+    classifier = _classifier(section.classifier) if section.classifier is not None else None
+    tasked = section.rules or classifier or section.canary
+    return _Way(
+        known,
+        Task(section, model.name, classifier) if tasked else None,
+        plain_plan(known, state) if known.plain else None,
+    )
+
+
+def _classifier(section: ClassifierSection) -> Scorer:
+    # Numpy and the embedding model: only for those who have a classifier.
+    from llm_gateway.router.classify import Classifier
+
+    return Classifier(section)
+
+
+def _expected(model: Model, ask: Ask) -> Usage:
+    """What a call will use at most, as far as its caller has said."""
+    return Usage(tokens_in=ask.tokens_in, tokens_out=ask.tokens_out or model.default_output_tokens)

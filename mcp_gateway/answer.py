@@ -10,12 +10,15 @@ from mcp_gateway import meta, methods
 from mcp_gateway.ask import Ask
 from mcp_gateway.authorize import Authorize
 from mcp_gateway.catalog import Catalog
+from mcp_gateway.catalogs import Catalogs
 from mcp_gateway.eras.session import SESSION_HEADER
 from mcp_gateway.eras.stateless import SUPPORTED
 from mcp_gateway.items import Listing
 from mcp_gateway.methods import CAPABILITIES, LISTS
 from mcp_gateway.reply import JSON_HEADERS
 from mcp_gateway.running import Running
+from mcp_gateway.search.finder import Finder
+from mcp_gateway.search.tools import DEFINITIONS, DESCRIBE_METHOD, SEARCH_METHOD
 from mcp_gateway.sessions import Sessions
 from shared import jsonrpc
 from shared.account import Flight
@@ -36,13 +39,17 @@ class Answer:
     def __init__(
         self,
         catalog: Catalog,
+        catalogs: Catalogs,
         authorize: Authorize,
         sessions: Sessions,
         running: Running,
         *,
         list_seconds: float,
+        results: int,
     ) -> None:
         self._catalog = catalog
+        self._catalogs = catalogs
+        self._finder = Finder(catalogs, authorize, self._listings, results=results)
         self._authorize = authorize
         self._sessions = sessions
         self._running = running
@@ -54,6 +61,8 @@ class Answer:
             "logging/setLevel": self._set_level,
             methods.NOTIFICATION.name: self._notified,
             methods.END_SESSION.name: self._end,
+            SEARCH_METHOD.name: self._search,
+            DESCRIBE_METHOD.name: self._describe,
         }
 
     async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, ask: Ask) -> None:
@@ -67,11 +76,14 @@ class Answer:
         """Everything of one kind that the caller could use, on one page."""
         if "cursor" in ask.params and bytes(ask.params["cursor"]) != b"null":
             raise BadRequest("there is no such cursor: lists here have one page", code=jsonrpc.INVALID_PARAMS)
-        kind, shown, known = ask.method.kind, [], 0
-        for listing in (await self._listings(ask)).values():
-            known += len(listing.items[kind])
-            visible = await self._authorize.visible(listing, kind, caller)
-            shown += [item.own if ask.surface.server else item.merged for item in visible]
+        kind, shown, known = ask.method.kind, list[bytes](), 0
+        if kind == "tool" and ask.surface.search:
+            shown, known = list(DEFINITIONS), len(DEFINITIONS)
+        else:
+            for server, listing in (await self._listings(ask)).items():
+                known += len(listing.items[kind])
+                visible = await self._authorize.visible(server, listing, kind, caller, ask.surface)
+                shown += [self._catalogs.shown(ask.surface, server, item) for item in visible]
         flight.entry.detail = f"{len(shown)} of {known} shown"
         result = b'{"' + LISTS[kind].encode() + b'":[' + b",".join(shown) + b"]"
         hints = b',"ttlMs":' + bytes(self._ttl) if ask.era.stateless else b""
@@ -83,6 +95,8 @@ class Answer:
         """
         if ask.surface.server:
             return {ask.surface.server: await self._catalog.listing(ask.surface.server)}
+        if ask.surface.catalog:
+            return await self._catalog.listings(self._catalogs.servers(ask.surface.catalog))
         return await self._catalog.listings(self._catalog.servers)
 
     async def _initialize(self, ask: Ask, caller: Caller) -> Answered:
@@ -115,14 +129,17 @@ class Answer:
 
     async def _instructions(self, ask: Ask, caller: Caller, listings: dict[str, Listing]) -> dict[str, str]:
         """What servers say of their use: only those of which the caller may use something exist for it."""
-        if ask.surface.server:
+        rule = self._catalogs.rule(ask.surface.catalog)
+        if rule is not None and rule.instructions:
+            text = rule.instructions
+        elif ask.surface.server:
             text = listings[ask.surface.server].welcome.instructions
         else:
             parts = ((server, listing.welcome.instructions) for server, listing in listings.items())
             told = [
                 f"{server}: {words}"
                 for server, words in parts
-                if words and await self._authorize.sees(server, caller)
+                if words and await self._authorize.sees(server, caller, ask.surface)
             ]
             text = "\n\n".join(told)
         return {"instructions": text} if text else {}
@@ -139,6 +156,12 @@ class Answer:
         assert ask.session is not None
         await self._sessions.set_level(ask.session, caller, level)
         return _result(ask, _EMPTY)
+
+    async def _search(self, ask: Ask, caller: Caller) -> Answered:
+        return _result(ask, await self._finder.search(ask, caller))
+
+    async def _describe(self, ask: Ask, caller: Caller) -> Answered:
+        return _result(ask, await self._finder.describe(ask, caller))
 
     async def _notified(self, ask: Ask, caller: Caller) -> Answered:
         """Taken, whatever it says; the only one that means anything here is that a call is no longer

@@ -49,7 +49,8 @@ class Named(Struct, frozen=True):
 
 class Ask(Struct, frozen=True, kw_only=True):
     """`params` go on as they are but for what they name; `meta` holds only keys that pass. `log_from` is
-    the place in `LEVELS` from which on log messages are wanted, None for none at all.
+    the place in `LEVELS` from which on log messages are wanted, None for none at all. `wrapped` calls came
+    inside of a call of `call_tool`.
     """
 
     era: Era
@@ -64,6 +65,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     log_from: int | None = None
     capabilities: Raw = _EMPTY_OBJECT
     streams: bool = True
+    wrapped: bool = False
 
 
 def opened(envelope: Envelope) -> tuple[Members, Members]:

@@ -8,14 +8,23 @@ from contextlib import aclosing
 import msgspec
 from msgspec import Raw, Struct
 
-from mcp_gateway.config import ServerRule
-from mcp_gateway.items import Item, Listing, items
+from mcp_gateway.config import ServerRule, TrustName
+from mcp_gateway.items import Item, Listing, Marks, items, labels_of, no_marks
 from mcp_gateway.meta import members
 from mcp_gateway.methods import CAPABILITIES, KINDS, LIST_METHODS, LISTS, Kind
+from mcp_gateway.trust.fingerprint import identity
+from mcp_gateway.trust.judge import Judge
 from mcp_gateway.upstreams.upstream import Call, Upstream
 from shared import jsonrpc
 from shared.clock import Clock
-from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
+from shared.errors import (
+    Unavailable,
+    UpstreamBroken,
+    UpstreamFault,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from shared.jsonrpc import Envelope
 
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  servers are asked for all callers together
@@ -37,11 +46,12 @@ class _Shelf:
         self.good_until = 0.0
         self.again_at = 0.0
         self.asking: asyncio.Task[None] | None = None
+        self.outdated = False
 
 
 class Catalog:
     """`seconds` is how long a listing is good, `pause` how often at most a server is asked, `patience` for
-    how long.
+    how long. What `judge` holds back is not in any listing; `trust` is for servers that say nothing of it.
     """
 
     def __init__(
@@ -53,6 +63,9 @@ class Catalog:
         seconds: float,
         pause: float,
         patience: float,
+        judge: Judge | None = None,
+        trust: TrustName = "on_first_use",
+        marks: Marks = no_marks,
     ) -> None:
         self._upstreams = upstreams
         self._rules = rules
@@ -60,6 +73,9 @@ class Catalog:
         self._seconds = seconds
         self._pause = pause
         self._patience = patience
+        self._judge = judge
+        self._trust = trust
+        self._marks = marks
         self._shelves = {name: _Shelf() for name in rules}
 
     @property
@@ -68,6 +84,11 @@ class Catalog:
 
     def rule(self, server: str) -> ServerRule:
         return self._rules[server]
+
+    def labels(self, server: str, kind: Kind, name: str) -> tuple[str, ...]:
+        """Those of an item that nobody has seen yet."""
+        labels = labels_of(self._rules[server], kind, name)
+        return (*labels, *self._marks(server, name, labels))
 
     async def listing(self, server: str) -> Listing:
         """What `server` has. Raises UpstreamFault when it has never said so."""
@@ -111,10 +132,15 @@ class Catalog:
         done.
         """
         shelf = self._shelves[server]
-        shelf.good_until = 0.0
+        shelf.good_until, shelf.outdated = 0.0, True
         if shelf.listing is None:
             # It has only just come: whoever asks need not wait as if it were still gone.
             shelf.again_at = 0.0
+
+    def decided(self, server: str) -> None:
+        """Somebody said what is trusted: the next reader asks again, however lately that was done."""
+        shelf = self._shelves[server]
+        shelf.good_until, shelf.again_at, shelf.outdated = 0.0, 0.0, True
 
     async def close(self) -> None:
         asking = [shelf.asking for shelf in self._shelves.values() if shelf.asking is not None]
@@ -131,13 +157,16 @@ class Catalog:
         await asyncio.shield(shelf.asking)
 
     async def _renew(self, server: str, shelf: _Shelf) -> None:
-        began = self._clock.monotonic()
+        began, shelf.outdated = self._clock.monotonic(), False
         try:
             async with asyncio.timeout(self._patience):
                 shelf.listing = await self._fetch(server)
             shelf.failure = None
         except UpstreamFault as error:
             self._note(shelf, error)
+        except Unavailable as error:
+            text = f"nobody can say which tools of the MCP server {server!r} are trusted"
+            self._note(shelf, UpstreamUnreachable(text, cause=error))
         except TimeoutError as error:
             text = f"the MCP server {server!r} did not say within {self._patience:g} s what it has"
             self._note(shelf, UpstreamTimeout(text, cause=error))
@@ -150,7 +179,8 @@ class Catalog:
             now = self._clock.monotonic()
             # A server that lets us wait is asked less often: those who want the lists of others wait with us.
             shelf.again_at = now + self._pause + 3 * (now - began)
-            shelf.good_until = now + self._seconds
+            # What was said while it answered may not be in its answer.
+            shelf.good_until = 0.0 if shelf.outdated else now + self._seconds
             shelf.asking = None
 
     def _note(self, shelf: _Shelf, failure: UpstreamFault) -> None:
@@ -164,9 +194,12 @@ class Catalog:
         wanted = [kind for kind in KINDS if CAPABILITIES[kind] in welcome.capabilities]
         found = await asyncio.gather(*(_definitions(upstream, kind) for kind in wanted))
         defined: dict[Kind, list[Raw]] = dict(zip(wanted, found, strict=True))
-        return Listing(
-            welcome=welcome, items={kind: items(server, kind, rule, defined.get(kind, [])) for kind in KINDS}
-        )
+        found_items = {kind: items(server, kind, rule, defined.get(kind, []), self._marks) for kind in KINDS}
+        listing = Listing(welcome=welcome, items=found_items)
+        if self._judge is None:
+            return listing
+        who = identity(rule.transport, bytes(welcome.info))
+        return await self._judge(server, who, listing, rule.trust or self._trust)
 
 
 async def _definitions(upstream: Upstream, kind: Kind) -> list[Raw]:

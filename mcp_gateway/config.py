@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from mcp_gateway.catalog_rule import CatalogRule
+from mcp_gateway.catalog_rule import problems as catalog_problems
 from shared.config import Secret
 from shared.limits.rule import LimitRule
 from shared.limits.rule import problems as limit_problems
@@ -14,6 +16,9 @@ Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
 Credential = Literal["identity", "key", "delegation"]
 EraName = Literal["auto", "session", "stateless"]
+TrustName = Literal["on_first_use", "listed_only", "unpinned"]
+ScanName = Literal["off", "report", "quarantine"]
+Count = Annotated[int, Meta(ge=1)]
 # A server's id is part of tool names, of resource URIs (as a scheme) and of paths.
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ID_LENGTH = 32
@@ -59,13 +64,31 @@ class ToolRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ServerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One MCP server. `labels` are facts for policy and become taint of every chain that calls its tools.
 
-    `timeout_seconds` is how long a call may go without a word from the server.
+    `timeout_seconds` is how long a call may go without a word from the server, `deadline_seconds` how long
+    with some. `concurrency` calls are under way at once from each replica; more wait a moment and are
+    refused. What a result may be is told in bytes, in how deep it is nested, and in how many values it
+    has. `trust` overrides the section's.
     """
 
     transport: Transport
     timeout_seconds: Seconds = 60.0
     labels: list[str] = []
     tools: dict[str, ToolRule] = {}
+    deadline_seconds: Seconds = 600.0
+    concurrency: Count | None = None
+    max_result_bytes: Bytes | None = None
+    max_result_depth: Count = 64
+    max_result_items: Count = 100_000
+    trust: TrustName | None = None
+
+
+class SearchRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`teams` see three tools that find the others instead of all of them, unless they ask for the full
+    list; everybody else does when they ask for it.
+    """
+
+    teams: list[str] = []
+    results: Annotated[int, Meta(ge=1, le=50)] = 8
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +96,9 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     this service faces clients itself. Pages of `allowed_origins` (and local ones) may call; where
     `allowed_hosts` names any, no other host name leads here. `catalog_seconds` is how long a server's lists
     are remembered, `refresh_seconds` how often at most they are asked for again before that.
+
+    `trust` says what becomes of a tool that nobody has approved, `scan` of a description that seems to hide
+    something. Where `destructive` is `explicit`, a tool that destroys needs a rule that means it.
     """
 
     bind: str = "127.0.0.1:8082"
@@ -88,6 +114,11 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refresh_seconds: Seconds = 5.0
     list_timeout_seconds: Seconds = 10.0
     session_seconds: Annotated[int, Meta(ge=1)] = 3600
+    catalogs: dict[str, CatalogRule] = {}
+    trust: TrustName = "on_first_use"
+    scan: ScanName = "quarantine"
+    destructive: Literal["open", "explicit"] = "open"
+    search: SearchRule = SearchRule()
 
 
 def problems(section: Section) -> list[str]:
@@ -101,6 +132,12 @@ def problems(section: Section) -> list[str]:
             )
         transport = rule.transport
         found += _http(path, transport) if isinstance(transport, Http) else _stdio(path, transport)
+    for name, curated in section.catalogs.items():
+        if not _ID.fullmatch(name) or len(name) > _ID_LENGTH:
+            found.append(
+                f"catalogs.{name}: an id is at most {_ID_LENGTH} lower-case letters, digits and single dashes"
+            )
+        found += catalog_problems(f"catalogs.{name}", curated, section.servers)
     found += [f"limits{problem}" for problem in limit_problems(section.limits)]
     if not section.accept:
         found.append("accept: must name at least one kind of credential, or nobody can call")

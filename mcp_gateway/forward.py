@@ -11,12 +11,14 @@ from msgspec import Raw, Struct
 
 from mcp_gateway import meta, mirrors
 from mcp_gateway.ask import Ask, renamed
+from mcp_gateway.bombs import defuse
 from mcp_gateway.catalog import Catalog
 from mcp_gateway.items import Item
 from mcp_gateway.reply import Reply
 from mcp_gateway.route import Target
 from mcp_gateway.running import Running
 from mcp_gateway.sessions import owner_of
+from mcp_gateway.turns import Turns
 from mcp_gateway.upstreams.upstream import Call, Upstream
 from shared import jsonrpc, trace
 from shared.account import Flight
@@ -49,17 +51,23 @@ class _Level(Struct, frozen=True):
 
 class Forward:
     def __init__(
-        self, upstreams: dict[str, Upstream], catalog: Catalog, running: Running, clock: Clock
+        self,
+        upstreams: dict[str, Upstream],
+        catalog: Catalog,
+        running: Running,
+        clock: Clock,
+        turns: Turns,
     ) -> None:
         self._upstreams = upstreams
         self._catalog = catalog
         self._running = running
         self._clock = clock
+        self._turns = turns
 
     async def __call__(
         self, exchange: Exchange, flight: Flight, caller: Caller, ask: Ask, target: Target, item: Item | None
     ) -> None:
-        """Relays one call. Raises UpstreamFault."""
+        """Relays one call. Raises UpstreamFault, LimitExceeded."""
         call = _call(ask, target, item, caller, flight)
         flight.entry.attempts = 1
         cancellable = (
@@ -67,11 +75,12 @@ class Forward:
             if ask.session is not None
             else nullcontext()
         )
-        began = self._clock.monotonic()
         with cancellable:
-            async with Reply(exchange, streams=ask.streams) as reply:
+            async with self._turns.taken(target.server), Reply(exchange, streams=ask.streams) as reply:
+                began = self._clock.monotonic()
                 answer = await self._answer(call, target.server, ask, reply)
                 flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)
+                defuse(target.server, self._catalog.rule(target.server), bytes(answer.result))
                 try:
                     status, message = _finished(ask, target, answer, flight)
                 except (msgspec.DecodeError, RecursionError) as error:
@@ -82,10 +91,12 @@ class Forward:
 
     async def _answer(self, call: Call, server: str, ask: Ask, reply: Reply) -> Envelope:
         """The server's answer; what it says before goes on to the client."""
-        patience = self._catalog.rule(server).timeout_seconds
+        rule = self._catalog.rule(server)
+        deadline = self._clock.monotonic() + rule.deadline_seconds
         async with aclosing(self._upstreams[server].call(call)) as messages:
             while True:
-                message = await _next(messages, server, patience)
+                left = deadline - self._clock.monotonic()
+                message = await _next(messages, server, min(rule.timeout_seconds, max(left, 0.0)), left)
                 if not message.method:
                     return message
                 with contextlib.suppress(msgspec.DecodeError):
@@ -94,14 +105,15 @@ class Forward:
                         await reply.note(note)
 
 
-async def _next(messages: AsyncGenerator[Envelope, None], server: str, patience: float) -> Envelope:
+async def _next(
+    messages: AsyncGenerator[Envelope, None], server: str, patience: float, left: float
+) -> Envelope:
     try:
         async with asyncio.timeout(patience):
             return await anext(messages)
     except TimeoutError as error:
-        raise UpstreamTimeout(
-            f"the MCP server {server!r} said nothing for {patience:g} s", cause=error
-        ) from error
+        said = "did not finish in time" if left <= patience else f"said nothing for {patience:g} s"
+        raise UpstreamTimeout(f"the MCP server {server!r} {said}", cause=error) from error
     except StopAsyncIteration as error:
         raise UpstreamBroken(f"the MCP server {server!r} ended without an answer", cause=error) from error
 

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 from mcp_gateway import mirrors
 from mcp_gateway.ask import Ask
 from mcp_gateway.catalog import Catalog
-from mcp_gateway.items import Item
+from mcp_gateway.items import DESTRUCTIVE, Item
 from mcp_gateway.route import Target
 from shared import jsonrpc
+from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects.mcp import HEADER_MISMATCH
 from shared.errors import BadRequest, Forbidden, NotFound
@@ -29,17 +30,23 @@ def refuse_foreign(exchange: Exchange, allowed: frozenset[str], hosts: frozenset
         raise Forbidden("pages of this origin may not call here; an operator can add it to allowed_origins")
 
 
-async def inspect(ask: Ask, target: Target | None, catalog: Catalog, exchange: Exchange) -> Item | None:
+async def inspect(
+    ask: Ask, target: Target | None, catalog: Catalog, exchange: Exchange, flight: Flight
+) -> Item | None:
     """The item that is called, once the arguments are known to be what it asks for. Raises BadRequest,
     NotFound.
     """
     if target is None or ask.named is None:
         return None
     item = await catalog.find(target.server, target.kind, target.name)
-    if target.kind == "resource":
+    held = (await catalog.listing(target.server)).held.get((target.kind, target.name))
+    found = held.findings if held is not None else item.findings if item is not None else ()
+    flight.entry.findings = (*flight.entry.findings, *found)
+    if target.kind == "resource" and held is None:
         # Servers make up resources as they go, so that only they can say which exist.
         return item
-    if item is None:
+    # One that has come to be destructive since policy was asked about it is unknown, until it is asked again.
+    if item is None or (item.destructive and DESTRUCTIVE not in target.labels):
         raise NotFound(f"there is no {target.kind} {ask.named.name[:200]!r}")
     if ask.method.name == "tools/call":
         _check(item, ask, exchange)
@@ -51,7 +58,7 @@ def _check(item: Item, ask: Ask, exchange: Exchange) -> None:
     problem = item.arguments.problem(given)
     if problem is not None:
         raise BadRequest(f"the tool does not take these arguments: {problem}", code=jsonrpc.INVALID_PARAMS)
-    if ask.era.stateless and item.arguments.mirrors:
+    if ask.era.stateless and item.arguments.mirrors and not ask.wrapped:
         wanted = {name for _, name in item.arguments.mirrors}
         sent = {name: value for name in wanted if (value := _header(exchange, name)) is not None}
         wrong = mirrors.mismatch(item.arguments.mirrors, given, sent)

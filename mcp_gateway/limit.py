@@ -40,7 +40,7 @@ class Limit:
             tenant=caller.principal.tenant,
             chain=caller.chain,
             budget=caller.budget.narrowed(self._budget) if tool else _NOT_COUNTED,
-            taint=target.labels if target is not None and tool else (),
+            taint=target.taint if target is not None and tool else (),
         )
 
 

@@ -6,6 +6,7 @@ from mcp_gateway import meta
 from mcp_gateway.ask import Ask
 from mcp_gateway.eras.session import SessionEra
 from mcp_gateway.eras.stateless import StatelessEra
+from mcp_gateway.search.tools import unwrapped
 from mcp_gateway.surfaces import Surface
 from shared import jsonrpc
 from shared.account import Flight
@@ -45,7 +46,7 @@ class Read:
             flight.dialect = dialect
         flight.entry.request_id = bytes(envelope.id).decode("utf-8", "replace").strip('"')[:_SHOWN]
         era = self._stateless if stateless else self._session
-        ask = await era.read(exchange, envelope, caller, surface)
+        ask = unwrapped(await era.read(exchange, envelope, caller, surface))
         if ask.named is not None:
             flight.dialect = dialect.hiding(f"there is no {ask.named.kind} {ask.named.name[:_SHOWN]!r}")
         return ask

@@ -23,7 +23,7 @@ class Session(Struct, frozen=True):
 
     id: str
     who: tuple[str, ...]
-    server: str
+    place: str
     version: str
     level: str = ""
 
@@ -37,7 +37,7 @@ class Sessions:
 
     async def begin(self, caller: Caller, surface: Surface, version: str) -> Session:
         session = Session(
-            id=secrets.token_urlsafe(_ID_BYTES), who=_who(caller), server=surface.server, version=version
+            id=secrets.token_urlsafe(_ID_BYTES), who=_who(caller), place=surface.place, version=version
         )
         await self._keep(caller, session)
         return session
@@ -48,7 +48,7 @@ class Sessions:
         if len(session_id) <= _LONGEST_ID:
             found = await self._redis.execute("GETEX", _key(caller, session_id), "EX", self._seconds)
         session = _decoded(found) if found else None
-        if session is None or session.who != _who(caller) or session.server != surface.server:
+        if session is None or session.who != _who(caller) or session.place != surface.place:
             raise NotFound("there is no such session: begin a new one with initialize")
         return session
 

@@ -23,12 +23,20 @@ _LONGEST, _MARK = 64, 8
 
 
 class Surface(Struct, frozen=True):
-    """One endpoint: of the server `server`, or of all together when that is empty."""
+    """One endpoint: of the server `server`, of the catalog `catalog`, or of all servers together. `search`
+    offers three tools that find the others instead of all of them.
+    """
 
     server: str = ""
+    catalog: str = ""
+    search: bool = False
 
-    def servers(self, all_servers: tuple[str, ...]) -> tuple[str, ...]:
-        return (self.server,) if self.server else all_servers
+    @property
+    def place(self) -> str:
+        """What tells one endpoint from another: its path up to `/mcp`."""
+        if self.server:
+            return f"/servers/{self.server}"
+        return f"/catalogs/{self.catalog}" if self.catalog else ""
 
     def split(self, kind: Kind, name: str) -> tuple[str, str]:
         """The server that `name` points to, and what the rest of the name is. Raises NotFound."""

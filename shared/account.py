@@ -62,6 +62,10 @@ class Flight:
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
 
+    def elapsed_us(self) -> int:
+        """Microseconds since this request came in."""
+        return int((self._account.clock.monotonic() - self._began) * 1_000_000)
+
     def spare(self) -> None:
         """Takes this request out of the kill switch's reach: whoever works the switch must not be cut by
         it.
@@ -101,7 +105,7 @@ class Flight:
         if entry.outcome is Outcome.OPEN:
             entry.outcome = outcome
         entry.status = self.exchange.status
-        entry.duration_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
+        entry.duration_us = self.elapsed_us()
         try:
             await self._account.ledger.close(entry, self.lease)
         finally:
@@ -210,7 +214,7 @@ class Flight:
                 self._account.telemetry.cause(self.entry, error)
 
     def _first_byte(self) -> None:
-        self.entry.first_byte_us = int((self._account.clock.monotonic() - self._began) * 1_000_000)
+        self.entry.first_byte_us = self.elapsed_us()
 
     def _watch_client(self) -> None:
         # Most calls are over before anybody could have lost patience: a timer is cheaper than a task.

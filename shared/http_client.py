@@ -9,13 +9,14 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from shared.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from shared.egress import Destination
+from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 
 RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
 _KEEPALIVE_SECONDS = 20
@@ -107,20 +108,31 @@ class HttpClient:
         connect_timeout: float = 5.0,
         header_timeout: float | None = 60.0,
         idle_timeout: float | None = 300.0,
+        pinned: Destination | None = None,
     ) -> Reply:
         """Sends a request and returns when the answer's headers are in. Timeouts in seconds.
+
+        With `pinned`, which is then `url` as the egress guard saw it, the connection goes to the address that
+        was checked, whatever DNS says meanwhile.
 
         Raises UpstreamUnreachable (no connection, or closed before an answer) and UpstreamTimeout.
         """
         if isinstance(body, bytes) and len(body) > _PIECE:
             headers, body = [*headers, ("content-length", str(len(body)))], _pieces(body)
+        extensions: dict[str, Any] = {"timeout": {"connect": connect_timeout}}
         try:
+            address = _url(url)
+            if pinned is not None:
+                headers = [*headers, ("host", address.netloc.decode("ascii"))]
+                # TLS still asks for a certificate of the name, not of the number.
+                extensions["sni_hostname"] = pinned.host
+                address = address.copy_with(host=pinned.ip)
             request = httpx.Request(
                 method,
-                _url(url),
+                address,
                 headers=list(headers),  # type: ignore[arg-type]
                 content=body,
-                extensions={"timeout": {"connect": connect_timeout}},
+                extensions=extensions,
             )
             async with asyncio.timeout(header_timeout):
                 response = await self._open().handle_async_request(request)
@@ -152,6 +164,12 @@ class HttpClient:
             # Our session brings its own TLS context; the transport's own would only cost time to load.
             self._transport = AiohttpTransport(verify=False, client=session)
         return self._transport
+
+
+def never_sent(error: UpstreamFault) -> bool:
+    """Was there not even a connection? Then nobody can have seen anything of the request."""
+    below = error.cause.__cause__ if isinstance(error.cause, BaseException) else None
+    return isinstance(below, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _url(text: str) -> httpx.URL:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.account import Account
+from shared.alerts import Alerts
 from shared.clock import Clock
 from shared.config import Loaded, Shared, StateSection
 from shared.errors import Unavailable
@@ -97,6 +98,9 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         kill, keyring, policy = _obeyed(snapshots, verifier, shared, clock)
         telemetry = _telemetry(service, loaded)
         stack.callback(telemetry.close)
+        alerts = Alerts(redis, http, shared.alerts, clock)
+        alerts.attend(limiter, telemetry)
+        background(alerts.run(), "alerts")
         background(snapshots.run(), "snapshots")
         background(ledger.run(), "ledger")
         yield Parts(

@@ -86,6 +86,10 @@ class Snapshots:
         """Calls `apply(payload, epoch)` for every newer copy; when it raises, again at the next look."""
         self._apply.setdefault(name, []).append(apply)
 
+    def obeys(self, name: str) -> bool:
+        """Whether somebody in this process takes the copies of this name."""
+        return name in self._apply
+
     def fresh(self, name: str) -> float:
         """Seconds since what we hold was last known to be the newest; infinite before the first time."""
         return self._clock.monotonic() - self._confirmed.get(name, _NEVER)

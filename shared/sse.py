@@ -14,6 +14,7 @@ HEADERS = [
 ]
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_CRLF = b"\r\n\r\n"
 
 
 class SseSplitter:
@@ -28,7 +29,10 @@ class SseSplitter:
         data = self._buffer + chunk if self._buffer else chunk
         events: list[bytes] = []
         start = 0
-        if b"\r" in data:
+        if _only_crlf(data):
+            events = [event + _CRLF for event in data.split(_CRLF)[:-1]]
+            start = len(data)
+        elif b"\r" in data:
             for match in _BLANK_LINE.finditer(data):
                 events.append(data[start : match.end()])
                 start = match.end()
@@ -48,14 +52,23 @@ class SseSplitter:
 
 def data_of(event: bytes) -> bytes:
     """The joined `data:` lines of an event; empty for comments and events without data."""
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
-        return event[6:-2]
+    if event.startswith(b"data: "):
+        returns, lines = event.count(b"\r"), event.count(b"\n")
+        if lines == 2 and not returns and event.endswith(b"\n\n"):
+            return event[6:-2]
+        if lines == returns == 2 and event.endswith(_CRLF):
+            return event[6:-4]
     return b"\n".join(_values(event, b"data"))
 
 
 def encode(data: bytes, event: str = "") -> bytes:
     head = f"event: {event}\n".encode() if event else b""
     return head + b"data: " + data + b"\n\n"
+
+
+def _only_crlf(data: bytes) -> bool:
+    """Whether `data` is whole events of one line each, ended as Google ends them."""
+    return data.endswith(_CRLF) and data.count(b"\r") == data.count(b"\n") == 2 * data.count(_CRLF)
 
 
 def _values(event: bytes, field: bytes) -> list[bytes]:

@@ -38,6 +38,7 @@ class Telemetry:
         self._lines = log
         self._calls: dict[tuple[str, str], int] = defaultdict(int)
         self._tokens: dict[str, int] = defaultdict(int)
+        self._findings: dict[str, int] = defaultdict(int)
         self._cost_micros = 0
         self._buckets = [0] * (len(_BUCKETS_S) + 1)
         self._seconds = 0.0
@@ -71,6 +72,10 @@ class Telemetry:
         lines += [
             f'gatestack_tokens_total{{{label},kind="{k}"}} {n}' for k, n in sorted(self._tokens.items())
         ]
+        lines.append("# TYPE gatestack_findings_total counter")
+        lines += [
+            f'gatestack_findings_total{{{label},kind="{k}"}} {n}' for k, n in sorted(self._findings.items())
+        ]
         lines.append("# TYPE gatestack_cost_micros_total counter")
         lines.append(f"gatestack_cost_micros_total{{{label}}} {self._cost_micros}")
         lines.append("# TYPE gatestack_call_seconds histogram")
@@ -90,6 +95,9 @@ class Telemetry:
 
     def _count(self, entry: Entry) -> None:
         self._calls[(entry.outcome, entry.reason)] += 1
+        for finding in entry.findings:
+            # What stands behind the colon may name somebody.
+            self._findings[finding.partition(":")[0]] += 1
         self._tokens["in"] += entry.usage.tokens_in
         self._tokens["out"] += entry.usage.tokens_out
         self._cost_micros += entry.cost_micros

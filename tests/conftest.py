@@ -7,10 +7,10 @@ from xdist.scheduler import LoadScopeScheduling
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
 
 # Each of these starts processes enough for two cores by itself: one worker runs them one after another.
-HEAVY = ("tests/stack/", "tests/demo/")
+HEAVY = ("tests/stack/", "tests/demo/", "tests/llm_gateway/test_local_model.py")
 
 
-class OneFileOneWorker(LoadScopeScheduling):
+class OneFileOneWorker(LoadScopeScheduling):  # type: ignore[misc]
     """A file's tests share its fixtures, so they run in one worker; so do all of HEAVY."""
 
     def _split_scope(self, nodeid: str) -> str:

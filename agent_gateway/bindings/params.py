@@ -14,7 +14,19 @@ from shared.dialects import a2a
 from shared.errors import BadRequest, NotFound
 
 ID_LENGTH = 256
+WEBHOOK = "taskPushNotificationConfig"
 _SKILL_LENGTH = 128
+# Each one is looked up: a message must not be able to ask for thousands of them.
+_MOST_REFERENCES, _MOST_PARTS = 64, 1_000
+_OF_A_TASK = {
+    "CreateTaskPushNotificationConfig": "taskId",
+    "GetTaskPushNotificationConfig": "taskId",
+    "ListTaskPushNotificationConfigs": "taskId",
+    "DeleteTaskPushNotificationConfig": "taskId",
+    "GetTask": "id",
+    "CancelTask": "id",
+    "SubscribeToTask": "id",
+}
 
 
 class _Message(Struct):
@@ -32,13 +44,16 @@ _TEXT = msgspec.json.Decoder(str | None)
 
 def names_of(method: Method, params: dict[str, Raw]) -> Names:
     """What `params` of a request for `method` name. Raises BadRequest, NotFound."""
-    _refuse_other_spelling(params, "params")
-    if not method.delegates:
-        task = _text(params, "id", "params")
-        if not task:
-            raise BadRequest(f"{method.name} needs params.id, a task's id", code=jsonrpc.INVALID_PARAMS)
-        return Names(task=_id(task))
-    return _of_message(method, params)
+    refuse_other_spelling(params, "params")
+    if method.delegates:
+        return _of_message(method, params)
+    member = _OF_A_TASK.get(method.name)
+    if member is None:
+        return Names()
+    task = text(params, member)
+    if not task:
+        raise BadRequest(f"{method.name} needs params.{member}, a task's id", code=jsonrpc.INVALID_PARAMS)
+    return Names(task=_id(task))
 
 
 def _of_message(method: Method, params: dict[str, Raw]) -> Names:
@@ -47,34 +62,33 @@ def _of_message(method: Method, params: dict[str, Raw]) -> Names:
         raise BadRequest(f"{method.name} needs params.message", code=jsonrpc.INVALID_PARAMS)
     try:
         message = _MESSAGE.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRequest(f"params.message: {error}", code=jsonrpc.INVALID_PARAMS, cause=error) from error
-    _refuse_other_spelling(_object(params, "message"), "params.message")
-    _refuse_push(_object(params, "configuration"))
+    refuse_other_spelling(members(params, "message"), "params.message")
+    refuse_other_spelling(members(params, "configuration"), "params.configuration")
+    _refuse_hidden_webhook(params)
+    _refuse_hidden_webhook(members(params, "configuration"))
+    references = message.referenceTaskIds or ()
+    _refuse_many(len(message.parts), _MOST_PARTS, "parts")
+    _refuse_many(len(references), _MOST_REFERENCES, "referenceTaskIds")
     return Names(
         task=_id(message.taskId or ""),
         context=_id(message.contextId or ""),
-        references=tuple(_id(task) for task in message.referenceTaskIds or ()),
-        skill=_skill(message.metadata or {}) or _skill(_object(params, "metadata")),
+        references=tuple(_id(task) for task in references),
+        skill=_skill(message.metadata or {}) or _skill(members(params, "metadata")),
     )
 
 
-def _refuse_other_spelling(members: dict[str, Raw], where: str) -> None:
-    for name in members:
+def refuse_other_spelling(found: dict[str, Raw], where: str) -> None:
+    for name in found:
         if "_" in name:
             raise BadRequest(
                 f"{where}.{name[:60]}: fields are written in lowerCamelCase here", code=jsonrpc.INVALID_PARAMS
             )
 
 
-def _refuse_push(configuration: dict[str, Raw]) -> None:
-    """A webhook would be called by the agent itself, past everything that is checked and recorded here."""
-    for name, value in configuration.items():
-        if "push" in name.lower() and bytes(value) != b"null":
-            raise BadRequest("push notifications are not offered here", code=a2a.PUSH_NOT_SUPPORTED)
-
-
-def _object(params: dict[str, Raw], name: str) -> dict[str, Raw]:
+def members(params: dict[str, Raw], name: str) -> dict[str, Raw]:
+    """The object that `params` hold under `name`; empty where there is none. Raises BadRequest."""
     try:
         return _OBJECT.decode(bytes(params.get(name, jsonrpc.NULL))) or {}
     except msgspec.DecodeError as error:
@@ -83,13 +97,30 @@ def _object(params: dict[str, Raw], name: str) -> dict[str, Raw]:
         ) from error
 
 
-def _text(members: dict[str, Raw], name: str, where: str) -> str:
+def text(found: dict[str, Raw], name: str, where: str = "params") -> str:
+    """The string under `name`, "" where there is none. Raises BadRequest."""
     try:
-        return _TEXT.decode(bytes(members.get(name, jsonrpc.NULL))) or ""
+        return _TEXT.decode(bytes(found.get(name, jsonrpc.NULL))) or ""
     except msgspec.DecodeError as error:
         raise BadRequest(
             f"{where}.{name} must be a string", code=jsonrpc.INVALID_PARAMS, cause=error
         ) from error
+
+
+def _refuse_hidden_webhook(found: dict[str, Raw]) -> None:
+    """A webhook under a name that another version has would be called by the agent itself, past everything
+    that is checked and recorded here.
+    """
+    for name, value in found.items():
+        if "push" in name.lower() and name != WEBHOOK and bytes(value) != b"null":
+            raise BadRequest(
+                f"a push notification config stands in configuration.{WEBHOOK}", code=a2a.PUSH_NOT_SUPPORTED
+            )
+
+
+def _refuse_many(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise BadRequest(f"params.message.{what}: {most} are allowed at most", code=jsonrpc.INVALID_PARAMS)
 
 
 def _id(value: str) -> str:
@@ -102,5 +133,5 @@ def _id(value: str) -> str:
 def _skill(metadata: dict[str, Raw]) -> str:
     for name in ("skill", "skillId"):
         if name in metadata and bytes(metadata[name])[:1] == b'"':
-            return _text(metadata, name, "metadata")[:_SKILL_LENGTH]
+            return text(metadata, name, "metadata")[:_SKILL_LENGTH]
     return ""

@@ -19,19 +19,23 @@ from shared.asgi import Exchange
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
 from shared.jsonrpc import refuse_duplicates
+from shared.ledger.entry import Entry
 
-_BODY_CAP = 1_048_576
+# A policy of ten thousand rules has two megabytes.
+_BODY_CAP = 8_388_608
 Body = TypeVar("Body")
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """One admin call: who asks, what the path named, the query, the raw body."""
+    """One admin call: who asks, what the path named, the query, the raw body, and its entry."""
 
     caller: Caller
     names: dict[str, str]
     query: dict[str, str]
     body: bytes
+    entry: Entry
     all_tenants: bool
+    if_match: str = ""
 
     def tenant(self, wanted: str | None = None) -> str | None:
         """The tenant this call is confined to; None is all of them. Raises Forbidden for somebody else's."""
@@ -87,17 +91,20 @@ class AdminPages:
         raise NotFound(f"there is no admin page {path}")
 
     def _route(self, page: Page, names: dict[str, str]) -> Route:
-        async def endpoint(exchange: Exchange, _: Flight, caller: Caller) -> None:
+        async def endpoint(exchange: Exchange, flight: Flight, caller: Caller) -> None:
             ask = Ask(
                 caller=caller,
                 names=names,
                 query={name: values[-1] for name, values in parse_qs(exchange.query).items()},
                 body=await exchange.body(_BODY_CAP) if exchange.expects_body else b"",
+                entry=flight.entry,
                 all_tenants=caller.principal.tenant == self._operator_tenant,
+                if_match=exchange.header("if-match") or "",
             )
             status, answer = await page.call(self._control, ask)
-            await exchange.reply(
-                status, [(b"content-type", b"application/json")], msgspec.json.encode(answer)
-            )
+            headers = [(b"content-type", b"application/json")]
+            if isinstance(answer, dict) and "etag" in answer:
+                headers.append((b"etag", answer["etag"].encode()))
+            await exchange.reply(status, headers, msgspec.json.encode(answer))
 
         return Route(name="admin", resource=f"admin:{page.area}", action=page.action, endpoint=endpoint)

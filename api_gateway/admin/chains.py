@@ -1,19 +1,22 @@
-"""Chains and money, read back from the ledger: one chain as its entries, spend by any dimension."""
+"""Chains, read back from the ledger: one as its entries, many as a line each."""
 
 import re
-import time
-from datetime import UTC, datetime
+from typing import get_args
 
 import msgspec
 
 from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin.period import period
 from api_gateway.control import Control
 from shared.errors import BadRequest, NotFound
-from shared.store import DIMENSIONS, SpendQuery
+from shared.store import ChainFilter
+from shared.store.query import ChainOrder
 
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
-_FILTERS = ("team", "project", "principal", "agent", "key", "service", "model", "provider", "server", "tool")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_FILTERS = (
+    "principal", "team", "project", "key", "agent", "model", "server", "tool", "outcome", "decision",
+)  # fmt: skip
+_MONEY = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+_MOST = 1000
 
 
 async def chain(control: Control, ask: Ask) -> Answer:
@@ -26,37 +29,46 @@ async def chain(control: Control, ask: Ask) -> Answer:
     return 200, {"chain": ask.names["id"], "entries": [msgspec.structs.asdict(row) for row in rows]}
 
 
-async def spend(control: Control, ask: Ask) -> Answer:
+async def listing(control: Control, ask: Ask) -> Answer:
+    """The chains that answer to the filters, each with what it did and cost in the period."""
     query = ask.query
-    by = tuple(part.strip() for part in query.get("by", "team").split(",") if part.strip())
-    unknown = [part for part in by if part not in DIMENSIONS]
-    if unknown:
-        raise BadRequest(f"by: {unknown[0]!r} is none of {', '.join(DIMENSIONS)}")
-    lines = await control.store.spend(
-        SpendQuery(
-            by=by,
-            since_us=moment(query.get("since", "30d"), "since"),
-            until_us=moment(query.get("until", "0s"), "until"),
+    known = (*_FILTERS, "tenant", "since", "until", "over_cost", "order", "limit")
+    if unknown := [name for name in query if name not in known]:
+        raise BadRequest(f"{unknown[0][:40]}: chains are not asked by that (known: {', '.join(known)})")
+    order = query.get("order", "cost")
+    if order not in get_args(ChainOrder):
+        raise BadRequest(f"order: {order[:40]!r} is none of {', '.join(get_args(ChainOrder))}")
+    asked = period(query.get("since", "1d"), query.get("until", ""), control.now_us())
+    lines = await control.store.chains(
+        ChainFilter(
             tenant=ask.tenant(query.get("tenant")),
+            over_micros=micros(query.get("over_cost", "0"), "over_cost"),
+            since_us=asked.since,
+            until_us=asked.until,
+            order=order,  # type: ignore[arg-type]
+            limit=_limit(query.get("limit", "100")),
             **{name: query.get(name, "") for name in _FILTERS},
         )
     )
-    return 200, {"by": by, "lines": [msgspec.to_builtins(line) for line in lines]}
+    return 200, {"since": asked.since, "until": asked.until, "chains": lines}
 
 
-def moment(text: str, name: str) -> int:
-    """`7d`, `12h` (that long ago) or an ISO date, in microseconds since 1970. Raises BadRequest."""
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return int((time.time() - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000)  # noqa: TID251
-    try:
-        stamp = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest(f"{name}: {text!r} is neither an ISO date nor like 30m, 12h, 7d, 4w") from error
-    return int((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+def micros(text: str, name: str) -> int:
+    """Dollars as whole micro-dollars. Raises BadRequest."""
+    match = _MONEY.fullmatch(text.strip())
+    if match is None:
+        raise BadRequest(f"{name}: {text[:40]!r} is no amount of dollars like 0.50")
+    whole, _, part = match[1].partition(".")
+    return int(whole) * 1_000_000 + int(part.ljust(6, "0") or 0)
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST or len(text) > 9:
+        raise BadRequest(f"limit: a number from 1 to {_MOST}")
+    return int(text)
 
 
 PAGES = (
+    Page(method="GET", path="/chains", area="chains", action="read", call=listing),
     Page(method="GET", path="/chains/{id}", area="chains", action="read", call=chain),
-    Page(method="GET", path="/spend", area="spend", action="read", call=spend),
 )

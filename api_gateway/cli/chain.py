@@ -1,23 +1,104 @@
 """`gatestack chain`: one chain as a tree, who called whom for whom, and what each call cost."""
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from api_gateway.cli.remote import Remote
-from api_gateway.cli.show import Output, lines, money
+from api_gateway.cli.show import Output, lines, money, table
+from api_gateway.cli.transcripts import with_content
 
 _HERE = Remote()
 
 
 def register(parent: App) -> None:
     parent.command(chain)
+    parent.command(chains)
 
 
-def chain(chain_id: str, *, remote: Remote = _HERE) -> Output:
-    """Show the chain CHAIN_ID (every answer carries it in x-gatestack-chain) as a tree."""
+def chain(
+    chain_id: str, *, content: Annotated[bool, Parameter(negative=())] = False, remote: Remote = _HERE
+) -> Output:
+    """Show the chain CHAIN_ID (every answer carries it in x-gatestack-chain) as a tree.
+
+    Parameters
+    ----------
+    content
+        Show what was said too, where that was kept. Each reading is an entry of its own.
+    """
     answer = remote.get(f"/chains/{chain_id}")
-    return Output(answer, lines(*drawn(answer["entries"])), as_json=remote.json)
+    told = drawn(answer["entries"])
+    if content:
+        told += with_content(answer["entries"], remote)
+    return Output(answer, lines(*told), as_json=remote.json)
+
+
+def chains(
+    *,
+    principal: str = "",
+    agent: str = "",
+    team: str = "",
+    project: str = "",
+    model: str = "",
+    tool: str = "",
+    outcome: str = "",
+    decision: str = "",
+    tenant: str = "",
+    since: str = "1d",
+    until: str = "",
+    over_cost: str = "",
+    order: Literal["cost", "time", "calls"] = "cost",
+    limit: int = 50,
+    remote: Remote = _HERE,
+) -> Output:
+    """List chains with what they did and cost.
+
+    Parameters
+    ----------
+    principal
+        Whom they belong to, like user:alice; globs are fine, here and below.
+    agent
+        Only those in which this agent acted; the same for model, tool, outcome and decision (deny).
+    since
+        How long back (30m, 12h, 7d, 4w), a month (2026-03, this-month, last-month) or an ISO date.
+    over_cost
+        Only those that cost at least so many dollars, like 0.50.
+    order
+        The costliest, the newest or the busiest first.
+    """
+    answer = remote.get(
+        "/chains",
+        principal=principal,
+        agent=agent,
+        team=team,
+        project=project,
+        model=model,
+        tool=tool,
+        outcome=outcome,
+        decision=decision,
+        tenant=tenant,
+        since=since,
+        until=until,
+        over_cost=over_cost,
+        order=order,
+        limit=str(limit),
+    )
+    rows = [
+        (one["chain"], _when(one["started_at"]), one["tenant"], one["principal"], one["team"] or "-",
+         one["calls"], one["refused"], one["unfinished"], one["tokens_in"], one["tokens_out"],
+         money(one["cost_micros"]))
+        for one in answer["chains"]
+    ]  # fmt: skip
+    headings = (
+        "chain", "began", "tenant", "principal", "team", "calls", "refused", "unfinished", "tokens in",
+        "tokens out", "cost",
+    )  # fmt: skip
+    return Output(answer, table(headings, rows, empty="no such chain"), as_json=remote.json)
+
+
+def _when(stamp: int) -> str:
+    return datetime.fromtimestamp(stamp / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def drawn(entries: list[dict[str, Any]]) -> list[str]:

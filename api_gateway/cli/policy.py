@@ -1,18 +1,23 @@
-"""`gatestack policy`: ask policy about one decision."""
+"""`gatestack policy`: ask policy about one decision, about everybody, and about what would change."""
 
 from typing import Any
 
 from cyclopts import App
+from rich.markup import escape
 
+from api_gateway.cli import policy_check, policy_versions
 from api_gateway.cli.remote import CommandFailed, Remote
-from api_gateway.cli.show import Output, lines
+from api_gateway.cli.show import Output, lines, table
 
 _HERE = Remote()
+_SHOWN = 3
 app = App(name="policy", help="The policy that all four services enforce.")
 
 
 def register(parent: App) -> None:
     parent.command(app)
+    policy_check.register(app)
+    policy_versions.register(app)
 
 
 @app.command
@@ -51,6 +56,108 @@ def explain(
     }
     answer = remote.post("/policy/explain", body)
     return Output(answer, lines(*_told(answer)), as_json=remote.json, code=0)
+
+
+@app.command
+def who_can(
+    action: str,
+    resource: str,
+    *,
+    tenant: str = "",
+    kind: str = "",
+    fact: tuple[str, ...] = (),
+    remote: Remote = _HERE,
+) -> Output:
+    """Who can do ACTION to RESOURCE? Everybody whom the policy names or who holds a key.
+
+    Parameters
+    ----------
+    action
+        invoke, list, read, cancel, manage, or * for any of them.
+    resource
+        A resource (tool:crm/refund), a pattern (tool:crm/*) or a catalog (catalog:customer-data).
+    tenant
+        Only this tenant; without it, all that you administer.
+    kind
+        Only users, agents or services: user, agent, service.
+    fact
+        name=value that conditions may take as given, like tier=gold.
+    """
+    body = {"action": action, "resource": resource, "tenant": tenant, "kind": kind, "facts": _facts(fact)}
+    answer = remote.post("/policy/who-can", body)
+    rows = [
+        (row["name"], row["tenant"], row["team"] or "-", row["verdict"], _terms(row), ", ".join(row["rules"]))
+        for row in answer["who"]
+    ]
+    headings = ("who", "tenant", "team", "when", "terms", "by")
+    empty = f"nobody who is known can {action} {resource}"
+    return Output(answer, table(headings, rows, empty=empty), as_json=remote.json)
+
+
+@app.command
+def what_can(
+    principal: str,
+    *,
+    tenant: str = "",
+    team: str = "",
+    project: str = "",
+    tier: str = "",
+    within: str = "*",
+    fact: tuple[str, ...] = (),
+    remote: Remote = _HERE,
+) -> Output:
+    """What can PRINCIPAL do?
+
+    Parameters
+    ----------
+    principal
+        user:<name>, agent:<name> or service:<name>
+    team
+        As a member of this team; without team, project and tier, as its keys say.
+    within
+        Only what is under this name, pattern or catalog, like tool:* or catalog:customer-data.
+    """
+    body = {
+        "principal": principal,
+        "tenant": tenant,
+        "team": team,
+        "project": project,
+        "tier": tier,
+        "within": within,
+        "facts": _facts(fact),
+    }
+    answer = remote.post("/policy/what-can", body)
+    rows = [
+        (
+            person["as"]["team"] or "-",
+            line["action"],
+            line["resource"] + (f" ({len(line['inside'])} inside)" if line["inside"] else ""),
+            line["standing"]["verdict"],
+            _terms(line["standing"]),
+            ", ".join(line["standing"]["rules"]),
+        )
+        for person in answer["people"]
+        for line in person["can"]
+    ]
+    headings = ("as of team", "action", "resource", "when", "terms", "by")
+    empty = f"{principal} can do nothing in {answer['tenant']}"
+    return Output(answer, table(headings, rows, empty=empty), as_json=remote.json)
+
+
+def _terms(row: dict[str, Any]) -> str:
+    """What a `sometimes` hangs on, who is between, and which of the keys would do."""
+    found = [f"if {' or '.join(row['when'])}"] if row["when"] else []
+    found += [f"unless {' or '.join(row['unless'])}"] if row["unless"] else []
+    found += [f"not {', '.join(row['but'])}"] if row["but"] else []
+    found += [] if row["whole"] else ["only some of it"]
+    found += ["a person may have to consent"] if row["approval"] else []
+    if row.get("caller_count"):
+        more = row["caller_count"] - _SHOWN
+        shown = ", ".join(row["callers"][:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        found.append(f"for {shown}")
+    if row.get("keys") and not row["usable_keys"]:
+        found.append("no key of theirs has the scope")
+    return escape("; ".join(found))
 
 
 def _facts(parts: tuple[str, ...]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from shared.http_client import HttpClient
 
 _CAP = 64 * 1024 * 1024
 KEY_FILE = ".gatestack/operator.key"
+_PATIENCE = 30.0
 
 
 class CommandFailed(Exception):
@@ -48,8 +49,12 @@ class Remote:
         named = {name: value for name, value in query.items() if value}
         return self._call("GET", f"{path}?{urlencode(named)}" if named else path, None)
 
-    def post(self, path: str, body: object) -> Any:
-        return self._call("POST", path, body)
+    def post(self, path: str, body: object, *, seconds: float = _PATIENCE, if_match: str = "") -> Any:
+        """Waits up to `seconds` for the answer. `if_match` is the etag of what the caller has seen."""
+        return self._call("POST", path, body, seconds, if_match)
+
+    def put(self, path: str, body: object, *, if_match: str = "") -> Any:
+        return self._call("PUT", path, body, if_match=if_match)
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path, None)
@@ -70,16 +75,24 @@ class Remote:
                 "--key-file; `gatestack up` writes the first operator's key below its state folder"
             ) from error
 
-    def _call(self, method: str, path: str, body: object) -> Any:
-        return asyncio.run(self._send(method, path, body))
+    def _call(
+        self, method: str, path: str, body: object, seconds: float = _PATIENCE, if_match: str = ""
+    ) -> Any:
+        return asyncio.run(self._send(method, path, body, seconds, if_match))
 
-    async def _send(self, method: str, path: str, body: object) -> Any:
+    async def _send(self, method: str, path: str, body: object, seconds: float, if_match: str) -> Any:
         client = HttpClient()
         headers = [("authorization", f"Bearer {self.secret()}"), ("content-type", "application/json")]
+        if if_match:
+            headers.append(("if-match", if_match))
         try:
             payload = b"" if body is None else msgspec.json.encode(body)
             async with await client.send(
-                method, f"{self.address()}/admin/api{path}", headers=headers, body=payload, header_timeout=30
+                method,
+                f"{self.address()}/admin/api{path}",
+                headers=headers,
+                body=payload,
+                header_timeout=seconds,
             ) as reply:
                 return _read(reply.status, await reply.read(_CAP))
         except UpstreamFault as error:

@@ -26,7 +26,7 @@ from shared.valkey import EmbeddedValkey
 _STOP_SECONDS = 20.0
 _BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_SECONDS = 30.0
-_READY_SECONDS = 10.0
+_READY_SECONDS, _GLANCE_SECONDS = 10.0, 0.05
 # The edge stops first, so that nothing new comes in while the others finish.
 _STOP_ORDER = ("api_gateway", "agent_gateway", "mcp_gateway", "llm_gateway")
 
@@ -71,8 +71,10 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
         children = {service: Child(service, config, stop) for service in SERVICES}
         tasks = [asyncio.create_task(child.keep()) for child in children.values()]
         if await _all_listen(children, stop) and await _all_ready(children, stop):
+            key = state_dir / OPERATOR_KEY_FILE
+            await _written(key, stop)
             _say(f"ready. The edge is at {children['api_gateway'].url}")
-            _say(f"the operator's key is in {state_dir / OPERATOR_KEY_FILE}")
+            _say(f"the operator's key is in {key}")
         await stop.wait()
         _say("stopping")
         for service in _STOP_ORDER:
@@ -169,6 +171,16 @@ async def _all_ready(children: dict[str, Child], stop: asyncio.Event) -> bool:
     finally:
         await http.close()
     return not stop.is_set()
+
+
+async def _written(key: Path, stop: asyncio.Event) -> None:
+    """The edge takes calls before it has made the operator's key: whoever reads that we are ready wants
+    both.
+    """
+    for _ in range(int(_READY_SECONDS / _GLANCE_SECONDS)):
+        if stop.is_set() or await asyncio.to_thread(key.exists):
+            return
+        await asyncio.sleep(_GLANCE_SECONDS)
 
 
 async def _problems(http: HttpClient, child: Child) -> str:

@@ -6,28 +6,47 @@ from collections.abc import Callable
 from typing import Protocol
 
 from llm_gateway.config import ProviderSection
+from llm_gateway.providers.anthropic import AnthropicProvider
+from llm_gateway.providers.azure_openai import AzureOpenAI
+from llm_gateway.providers.bedrock import BedrockProvider
+from llm_gateway.providers.gemini import GeminiProvider
 from llm_gateway.providers.openai_compatible import OpenAICompatible
+from llm_gateway.providers.vertex import VertexProvider
 from shared.asgi import Headers
 from shared.errors import UpstreamRefused
-from shared.http_client import Reply
+from shared.http_client import HttpClient, Reply
 
 
 class Provider(Protocol):
+    """`wires` are the formats it speaks, the best one first; the caller's own is taken where it is among
+    them.
+    """
+
     name: str
-    # The name of the wire format it speaks.
-    format: str
+    wires: tuple[str, ...]
     section: ProviderSection
 
-    def address(self, model: str) -> str:
-        """Where a call for its model `model` goes."""
+    def address(self, wire: str, model: str, *, stream: bool) -> str:
+        """Where a call in the format `wire` for its model `model` goes."""
         ...
 
-    def headers(self, passed: Headers) -> Headers:
-        """The headers of a call: its own credential, and what little of the caller's (`passed`) goes on."""
+    async def prepare(self, http: HttpClient) -> None:
+        """Before `headers`: gets a token that has to be asked for. Raises UpstreamFault where none can be
+        had.
+        """
+        ...
+
+    def headers(self, passed: Headers, *, address: str, body: bytes) -> Headers:
+        """The headers of a call: its own credential or signature, and what little of the caller's (`passed`)
+        goes on.
+        """
         ...
 
     def refusal(self, reply: Reply, body: bytes) -> UpstreamRefused:
-        """What an answer that is no success means for the caller, and whether another target may be tried."""
+        """What an answer that is no success means for the caller, and whether another target may be tried.
+        Its `detail` holds the provider's own words where the caller can act on them, its `body` the error as
+        it came.
+        """
         ...
 
     def redacted(self, body: bytes) -> bytes:
@@ -37,4 +56,9 @@ class Provider(Protocol):
 
 PROVIDERS: dict[str, Callable[[str, ProviderSection], Provider]] = {
     "openai_compatible": OpenAICompatible,
+    "anthropic": AnthropicProvider,
+    "azure_openai": AzureOpenAI,
+    "bedrock": BedrockProvider,
+    "gemini": GeminiProvider,
+    "vertex": VertexProvider,
 }

@@ -1,55 +1,49 @@
-"""Any provider with OpenAI's paths, headers and errors: OpenAI itself, local runtimes, most hosted ones."""
+"""Any provider with OpenAI's paths, headers and errors: OpenAI itself, local runtimes, most hosted ones.
+Those in the table `llm_gateway/known.json` need no more than their name and a key.
+"""
 
 import msgspec
 
 from llm_gateway.config import ProviderSection
+from llm_gateway.known import Known, table
+from llm_gateway.providers import openai_errors
+from llm_gateway.providers.keys import credentials, secrets_of
+from llm_gateway.providers.refusals import refusal, waits
 from shared.asgi import Headers
+from shared.clock import Clock
+from shared.config import Secret
 from shared.errors import UpstreamRefused
-from shared.http_client import Reply
+from shared.http_client import HttpClient, Reply
 
-# Our credential, our bill, our idea of where the model is: the caller cannot repair these.
-_OURS = frozenset((401, 402, 403, 404, 405, 407))
-# Another try, or another target, may well succeed.
-_PASSING = frozenset((408, 409, 425, 429))
+CHAT, RESPONSES = "openai_chat", "openai_responses"
 _OWN_HEADERS = [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
+_PATHS = {CHAT: "/chat/completions", RESPONSES: "/responses"}
+_UNKNOWN = Known(base_url="", source="")
 
 
 class OpenAICompatible:
-    format = "openai_chat"
-
-    def __init__(self, name: str, section: ProviderSection) -> None:
+    def __init__(self, name: str, section: ProviderSection, clock: Clock | None = None) -> None:
         self.name = name
-        self.section = section
-        self._address = section.base_url.rstrip("/") + "/chat/completions"
-        secrets = {header: value.reveal() for header, value in section.headers.items()}
-        if section.key:
-            secrets[section.key_header] = section.key_prefix + section.key.reveal()
-        self._headers = [*_OWN_HEADERS, *((name.encode(), value.encode()) for name, value in secrets.items())]
-        quotable = [section.key, *section.headers.values()]
-        self._secrets = [secret.reveal().encode() for secret in quotable if len(secret.reveal()) >= 6]
+        self.section = completed(name, section)
+        self.wires: tuple[str, ...] = self.section.wires or (CHAT,)
+        base = self.section.base_url.rstrip("/")
+        self._addresses = {wire: base + path for wire, path in (_PATHS | self.section.paths).items()}
+        self._credentials = credentials(self.section, self._headers_with, clock or Clock())
+        self._secrets = secrets_of(self.section)
 
-    def address(self, model: str) -> str:
-        return self._address
+    def address(self, wire: str, model: str, *, stream: bool) -> str:
+        return self._addresses[wire]
 
-    def headers(self, passed: Headers) -> Headers:
-        return [*self._headers, *passed] if passed else self._headers
+    async def prepare(self, http: HttpClient) -> None:
+        pass
+
+    def headers(self, passed: Headers, *, address: str, body: bytes) -> Headers:
+        return self._credentials.headers(passed)
 
     def refusal(self, reply: Reply, body: bytes) -> UpstreamRefused:
-        status = reply.status
-        waits = _seconds(reply.header("retry-after"))
-        if status in _OURS or status < 400:
-            return UpstreamRefused("the provider refused this gateway", upstream_status=502, retryable=True)
-        if status >= 500 or status in _PASSING:
-            text = "the provider is over its own limit" if status == 429 else "the provider could not answer"
-            return UpstreamRefused(
-                f"{text} (status {status})", upstream_status=status, retryable=True, retry_after=waits
-            )
-        return UpstreamRefused(
-            f"the provider refused the request (status {status})",
-            upstream_status=status,
-            body=self.redacted(body) if _is_object(body) else _worded(status),
-            retryable=False,
-            retry_after=waits,
+        said = openai_errors.read(self.redacted(body), reply.status)
+        return refusal(
+            reply.status, words=said.message, body=said.body, retry_after=waits(reply), code=said.code
         )
 
     def redacted(self, body: bytes) -> bytes:
@@ -57,23 +51,32 @@ class OpenAICompatible:
             body = body.replace(secret, b"***")
         return body
 
+    def _headers_with(self, key: Secret) -> Headers:
+        section = self.section
+        sent = {header: value.reveal() for header, value in section.headers.items()}
+        if key:
+            sent[section.key_header or "authorization"] = (section.key_prefix or "") + key.reveal()
+        return [*_OWN_HEADERS, *((name.encode(), value.encode()) for name, value in sent.items())]
 
-def _seconds(retry_after: str | None) -> float | None:
-    """A `retry-after` in seconds. The form with a date is rare among providers and not worth trusting their
-    clock.
+
+def completed(name: str, section: ProviderSection) -> ProviderSection:
+    """`section` with what it does not say taken from its row of the table: the one that `known` names or,
+    where it has no address either, the one called like the provider.
     """
-    return float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
-
-
-def _is_object(body: bytes) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(body), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _worded(status: int) -> bytes:
-    message = f"the provider refused the request (status {status}) without saying why"
-    return msgspec.json.encode(
-        {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
+    row = _UNKNOWN
+    if section.known or not section.base_url:
+        row = table()[section.known or name]
+    return msgspec.structs.replace(
+        section,
+        base_url=section.base_url or row.base_url,
+        key_header=_first(section.key_header, row.key_header),
+        key_prefix=_first(section.key_prefix, row.key_prefix),
+        counts_streams=row.counts_streams if section.counts_streams is None else section.counts_streams,
+        wires=section.wires or row.wires,
+        paths={**row.paths, **section.paths},
+        quirks=section.quirks or row.quirks,
     )
+
+
+def _first(said: str | None, otherwise: str) -> str:
+    return otherwise if said is None else said

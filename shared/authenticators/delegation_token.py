@@ -12,7 +12,10 @@ from shared.identity.verify import Verifier
 
 
 class DelegationToken:
-    """With a `keyring`, a chain ends when the key that it was started with is revoked, expired or gone."""
+    """With a `keyring`, a chain ends when the key that it was started with is revoked, expired or gone.
+
+    `issuers` may delegate: agent_gateway with each call, and the edge where tokens are exchanged.
+    """
 
     places = KEY_PLACES
 
@@ -31,8 +34,10 @@ class DelegationToken:
 
     async def authenticate(self, exchange: Exchange) -> Caller | None:
         token = only(exchange, self.places)
-        if token.count(".") != 2:
-            return None
+        return await self.caller(token) if token.count(".") == 2 else None
+
+    async def caller(self, token: str) -> Caller:
+        """Whom `token` lets act, and for whom. Raises Unauthenticated, Unavailable."""
         claims = await self._verifier.verify(token, audience=self._audience, typ=DELEGATION)
         if claims["iss"] not in self._issuers:
             raise Unauthenticated("this token's issuer may not delegate")

@@ -19,8 +19,10 @@ class VirtualKey:
 
     async def authenticate(self, exchange: Exchange) -> Caller | None:
         secret = only(exchange, self.places)
-        if not secret.startswith(PREFIX):
-            return None
+        return self.caller(secret) if secret.startswith(PREFIX) else None
+
+    def caller(self, secret: str) -> Caller:
+        """Whom `secret` stands for, at the start of a new chain. Raises Unauthenticated, Unavailable."""
         record = self._keyring.find(secret)
         if record is None:
             raise Unauthenticated("this key is not known here")

@@ -1,10 +1,18 @@
 """One YAML file, a section a service plus shared ones; every problem found at once, before a socket opens."""
 
 from shared.config.build import Secret
-from shared.config.load import ConfigProblems, Loaded, Problem, load
-from shared.config.sections import ChainSection, IdentitySection, Shared, StateSection, TelemetrySection
+from shared.config.load import ConfigProblems, Loaded, Problem, load, load_policy
+from shared.config.sections import (
+    AlertsSection,
+    ChainSection,
+    IdentitySection,
+    Shared,
+    StateSection,
+    TelemetrySection,
+)
 
 __all__ = [
+    "AlertsSection",
     "ChainSection",
     "ConfigProblems",
     "IdentitySection",
@@ -15,4 +23,5 @@ __all__ = [
     "StateSection",
     "TelemetrySection",
     "load",
+    "load_policy",
 ]

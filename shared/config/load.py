@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from shared.config.build import Builder, Resolved, built
 from shared.config.sections import Shared
+from shared.policy.document import PolicyDocument
 from shared.policy.rules import problems as policy_problems
 from shared.policy.rules import read_files
 
@@ -73,6 +74,27 @@ def load(
     if builder.problems:
         raise ConfigProblems(path, builder.problems)
     return Loaded(shared=shared, section=own, base=path.parent.resolve())
+
+
+def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> PolicyDocument:
+    """The policy in a file of its own, or in the section `policy` of a whole configuration, with what its
+    files hold. Whether its rules make sense is not asked here. Raises ConfigProblems.
+    """
+    whole = _parse(path)
+    part = whole.get("policy", whole)
+    builder = Builder()
+    filled = _fill(part, os.environ if environ is None else environ, builder.problems, "", path.parent)
+    document = builder.build(filled, PolicyDocument, "")
+    if built(document):
+        try:
+            rules = read_files(document, path.parent)
+            document = PolicyDocument(**msgspec.structs.asdict(rules), tests=document.tests)
+        except (OSError, ValueError) as error:
+            builder.problems.append(f"files: {error}")
+    if builder.problems:
+        raise ConfigProblems(path, builder.problems)
+    found: PolicyDocument = document
+    return found
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from msgspec import Meta, Struct, field
 
 from shared.config.build import Secret
 from shared.identity.principal import ChainBudget
-from shared.policy.rules import PolicyRules
+from shared.policy.document import PolicyDocument
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
+WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -75,10 +76,23 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log: bool = False
 
 
+class AlertsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where alerts go besides the log. `secret` signs them, `headers` go along. One that is not taken is sent
+    again, `attempts` times in all, after longer and longer pauses.
+    """
+
+    webhook: WebAddress = ""
+    secret: Secret = field(default_factory=lambda: Secret(""))
+    headers: dict[str, Secret] = {}
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
 class Shared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identity: IdentitySection = IdentitySection()
     state: StateSection = field(default_factory=StateSection)
-    policy: PolicyRules = PolicyRules()
+    # Read into plain rules: its tests are for `gatestack policy check` alone.
+    policy: PolicyDocument = field(default_factory=PolicyDocument)
     chain: ChainSection = ChainSection()
     kill: KillSection = KillSection()
     telemetry: TelemetrySection = TelemetrySection()
+    alerts: AlertsSection = field(default_factory=AlertsSection)

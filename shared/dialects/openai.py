@@ -39,6 +39,8 @@ _RATE = {
 }
 # A provider that is busy says so with these, and clients know how to wait for them.
 _BUSY = {429: 429, 503: 503, 529: 503}
+# Below 500, and yet nothing about the request: our credential, our address of the provider, its haste.
+_NOT_THEIRS = frozenset((401, 402, 403, 404, 405, 407, 408, 409, 425, 429))
 
 
 class OpenAI:
@@ -47,6 +49,8 @@ class OpenAI:
         if isinstance(error, UpstreamRefused):
             if error.body:
                 return error.upstream_status, headers, error.body
+            if _is_theirs(error):
+                return error.upstream_status, headers, _body(error, _TYPES[Reason.INVALID])
             return _BUSY.get(error.upstream_status, error.status), headers, _body(error)
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
@@ -61,8 +65,13 @@ class OpenAI:
         return sse.encode(_body(error))
 
 
-def _body(error: GatestackError) -> bytes:
-    kind, code = _TYPES.get(error.reason, _OURS)
+def _is_theirs(error: UpstreamRefused) -> bool:
+    """Whether what the provider refused is the request itself, so that the caller can repair it."""
+    return 400 <= error.upstream_status < 500 and error.upstream_status not in _NOT_THEIRS
+
+
+def _body(error: GatestackError, named: tuple[str, str | None] | None = None) -> bytes:
+    kind, code = named or _TYPES.get(error.reason, _OURS)
     exact = error.data if isinstance(error.data, dict) else {}
     fields = {
         "message": error.detail,

@@ -72,13 +72,22 @@ def read(token: str) -> Unverified:
 def write(header: bytes, claims: Claims, key: EllipticCurvePrivateKey) -> str:
     """A token below the `header` segment that `head` made. Raises Fault when it is too long for verifiers."""
     signed = header + b"." + encoded(msgspec.json.encode(claims))
-    r, s = decode_dss_signature(key.sign(signed, _SHA256))
-    token = signed + b"." + encoded(r.to_bytes(_HALF) + s.to_bytes(_HALF))
+    token = signed + b"." + _signature(signed, key)
     if len(token) > MAX_BYTES:
         raise Fault(
             f"this caller's token has {len(token)} bytes of {MAX_BYTES} allowed: shorten the key's scope"
         )
     return token.decode("ascii")
+
+
+def detached(header: bytes, payload: bytes, key: EllipticCurvePrivateKey) -> tuple[str, str]:
+    """The header and the signature over a payload that travels apart from them (RFC 7515, appendix F)."""
+    return header.decode("ascii"), _signature(header + b"." + encoded(payload), key).decode("ascii")
+
+
+def _signature(signed: bytes, key: EllipticCurvePrivateKey) -> bytes:
+    r, s = decode_dss_signature(key.sign(signed, _SHA256))
+    return encoded(r.to_bytes(_HALF) + s.to_bytes(_HALF))
 
 
 def head(typ: str, kid: str) -> bytes:

@@ -38,6 +38,19 @@ class ChainBudget(Struct, frozen=True, kw_only=True):
         )
 
 
+class Bounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a delegation reaches, beside its scope: each only ever gets narrower from hop to hop.
+
+    `until` is in seconds since 1970 (0: no end of its own): no token for this branch outlives it. `depth` is
+    the most delegations that the whole chain may have. `shares` are the budgets of the branches that the
+    caller is in, outermost first, each as `shared/limits/branch.py` writes it.
+    """
+
+    until: int = 0
+    depth: int | None = None
+    shares: tuple[str, ...] = ()
+
+
 class Trace(Struct, frozen=True, kw_only=True):
     """A W3C trace context (https://www.w3.org/TR/trace-context/): ids in lower-case hex, 32 and 16 digits."""
 
@@ -63,6 +76,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     parent: str = ""
     key: str = ""
     budget: ChainBudget = ChainBudget()
+    bounds: Bounds = Bounds()
     trace: Trace | None = None
 
     @property
@@ -80,6 +94,8 @@ class Caller(Struct, frozen=True, kw_only=True):
         """
         if actor in self.actors:
             raise DelegationRefused(f"{actor} is already part of this chain: {' -> '.join(self.actors)}")
+        if self.bounds.depth is not None:
+            max_depth = min(max_depth, self.bounds.depth)
         if self.depth + 1 > max_depth:
             raise DelegationRefused(
                 f"this chain is {self.depth} delegations deep and the limit is {max_depth}"

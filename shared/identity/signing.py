@@ -36,6 +36,7 @@ OVERLAP_SECONDS = 600
 # The longest-lived token a service may issue (a delegation), plus the overlap.
 RETIRE_SECONDS = 86_400 + OVERLAP_SECONDS
 _LOOK_SECONDS = 30.0
+_DETACHED = "JOSE"
 
 
 class SigningKey(Struct, frozen=True):
@@ -91,6 +92,13 @@ class Signer:
             raise ValueError(f"{self.issuer} cannot sign for {claims['iss']}")
         header = self._heads.get(typ) or self._heads.setdefault(typ, jws.head(typ, self._active.kid))
         return jws.write(header, claims, self._active.private)
+
+    def detached(self, payload: bytes) -> tuple[str, str]:
+        """The protected header and the signature of a JWS over `payload`, which travels apart from them."""
+        if self._clock.monotonic() >= self._look_at:
+            self._look_again()
+        # No token of ours has this type: a card's signature can never be taken for one.
+        return jws.detached(jws.head(_DETACHED, self._active.kid), payload, self._active.private)
 
     def jwks(self) -> bytes:
         """The public halves of all keys, as `/.well-known/jwks.json` shows them."""

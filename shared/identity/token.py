@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from shared import trace as w3c
 from shared.clock import Clock
-from shared.errors import Unauthenticated
-from shared.identity.principal import Caller, ChainBudget, Principal, Trace
+from shared.errors import DelegationRefused, Unauthenticated
+from shared.identity.principal import Bounds, Caller, ChainBudget, Principal, Trace
 from shared.ledger.entry import new_id
 
 IDENTITY = "txn+jwt"
@@ -27,6 +27,10 @@ Claims = dict[str, Any]
 
 class _Budget(ChainBudget, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A dimension that we do not know is one that we could not enforce."""
+
+
+class _Bounds(Bounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As with the budget: a bound that we do not know is one that we could not keep."""
 
 
 class _Claims(Struct, kw_only=True):
@@ -48,6 +52,7 @@ class _Claims(Struct, kw_only=True):
     budget: _Budget
     iat: int
     exp: int
+    bounds: _Bounds = _Bounds()
     act: Any = None
 
 
@@ -75,9 +80,13 @@ def delegation_claims(
     ttl: int,
     clock: Clock = _WALL,
 ) -> Claims:
-    """What an agent may call back with. `caller` is what `Caller.through` gave: delegated already."""
+    """What an agent may call back with. `caller` is what `Caller.through` gave: delegated already. Raises
+    DelegationRefused when the time that the caller was given is over.
+    """
     if caller.depth == 0:
         raise ValueError(f"{caller.actor} has not delegated to anybody")
+    if caller.bounds.until and caller.bounds.until <= clock.now():
+        raise DelegationRefused("the time that this delegation was given is over")
     return _claims(caller, issuer, audience, entry_id, trace, min(ttl, _DELEGATION_SECONDS), clock)
 
 
@@ -115,9 +124,11 @@ def _claims(
         "trace": w3c.render(trace) if trace is not None else "",
         "budget": _caps(caller.budget),
         "iat": now,
-        "exp": now + ttl,
+        "exp": min(now + ttl, caller.bounds.until or now + ttl),
         "jti": new_id(),
     }
+    if caller.bounds != Bounds():
+        claims["bounds"] = msgspec.to_builtins(caller.bounds)
     if act := _nested(caller.actors):
         claims["act"] = act
     return claims
@@ -148,6 +159,7 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
         parent=found.parent,
         key=found.key,
         budget=ChainBudget(**_caps(found.budget)),
+        bounds=Bounds(until=found.bounds.until, depth=found.bounds.depth, shares=found.bounds.shares),
         trace=w3c.parse(found.trace),
     )
 
@@ -165,6 +177,13 @@ def _problem(claims: _Claims) -> str:
         return "act is not what chain says"
     if claims.hop < 1 or any(cap < 0 for cap in _caps(claims.budget).values()):
         return "hop or budget is below what can be"
+    bounds = claims.bounds
+    if (
+        bounds.until < 0
+        or (bounds.until and claims.exp > bounds.until)
+        or (bounds.depth is not None and len(chain) - 1 > bounds.depth)
+    ):
+        return "it reaches further than its bounds"
     if claims.trace and w3c.parse(claims.trace) is None:
         return "trace is not a traceparent"
     return ""

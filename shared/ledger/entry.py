@@ -22,14 +22,20 @@ class Outcome(StrEnum):
 
 
 class Usage(Struct, kw_only=True):
-    """Tokens as the provider counted them. `tokens_in` includes `cached`, `tokens_out` includes
-    `reasoning`.
+    """Tokens as the provider counted them. `tokens_in` includes `cached`, `cache_write`, `audio_in` and
+    `image_in`, `tokens_out` includes `reasoning` and `audio_out`. `units` are what is not counted in tokens:
+    images made, seconds heard, characters spoken, documents ranked.
     """
 
     tokens_in: int = 0
     tokens_out: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    units: int = 0
 
     @property
     def tokens(self) -> int:
@@ -59,7 +65,10 @@ class Entry(Struct, kw_only=True):
     first_byte_us: int = 0
     usage: Usage = field(default_factory=Usage)
     cost_micros: int = 0
+    saved_micros: int = 0
+    saved_us: int = 0
     cache: str = ""
+    tags: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     model: str = ""
     provider: str = ""

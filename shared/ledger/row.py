@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.identity.principal import Caller, Principal
-from shared.ledger.entry import Entry, Outcome, new_id
+from shared.ledger.entry import Entry, Outcome, Usage, new_id
 
 _NOBODY = Caller(principal=Principal(sub="", tenant=""), actors=(), chain="", credential="")
 
@@ -59,8 +59,16 @@ class Row(Struct, frozen=True, omit_defaults=True):
     tokens_out: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    image_in: int = 0
+    units: int = 0
     cost_micros: int = 0
+    saved_micros: int = 0
+    saved_us: int = 0
     cache: str = ""
+    tags: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     model: str = ""
     provider: str = ""
@@ -95,7 +103,7 @@ _FIELDS = Row.__struct_fields__
 _CALLERS = slice(_FIELDS.index("chain"), _FIELDS.index("resource"))
 _ENTRYS = slice(_FIELDS.index("resource"), _FIELDS.index("checkpoint"))
 _PRINCIPAL = {"tenant": "tenant", "principal": "sub", "team": "team", "project": "project", "tier": "tier"}
-_USAGE = ("tokens_in", "tokens_out", "cached", "reasoning")
+_USAGE = frozenset(Usage.__struct_fields__)
 _of_caller: Callable[[Caller], tuple[Any, ...]] = attrgetter(
     *(f"principal.{_PRINCIPAL[name]}" if name in _PRINCIPAL else name for name in _FIELDS[_CALLERS])
 )

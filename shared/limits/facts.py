@@ -4,7 +4,9 @@ from shared.identity.principal import Caller
 
 
 def caller_facts(caller: Caller) -> dict[str, str]:
-    """A fresh dict. `agent` is the agent that acts now, "" where none does."""
+    """A fresh dict. `agent` is the agent that acts now, "" where none does. `shares`
+    are the branches that the caller is in (`branch.py`).
+    """
     principal = caller.principal
     return {
         "key": caller.key,
@@ -15,4 +17,5 @@ def caller_facts(caller: Caller) -> dict[str, str]:
         "tenant": principal.tenant,
         "tier": principal.tier,
         "chain": caller.chain,
+        "shares": "\n".join(caller.bounds.shares),
     }

@@ -3,7 +3,7 @@ beside this file, because only there it is atomic.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.chain import AMOUNTS, DIMENSIONS, ChainState
@@ -19,11 +19,13 @@ from shared.redis_client import Redis, RedisError, Script
 
 __all__ = ["Lease", "Limiter"]
 
-_PARTS_OF_LIMIT = 5
+_PARTS_OF_LIMIT = 6
+_PARTS_OF_REFUSAL = 4
 _TAINT = "taint:"
 _BUDGET = "budget_"
 _CAN_RESERVE = 1
 _LIMIT_REACHED = 0
+_SETTLED_AND_TOLD = 2
 _NOTHING = Estimate(requests=0).amounts(concurrency=0)
 
 
@@ -39,6 +41,8 @@ class Limiter:
         self._tenants: set[str] = set()
         self._generation = -1
         self._reserve, self._settle = reserve_script(), settle_script()
+        # Called with the tenant whose limits left word for somebody.
+        self.on_alert: Callable[[str], None] = lambda _: None
 
     async def reserve(
         self, plan: Plan, *, tenant: str, chain: str, budget: ChainBudget, taint: Sequence[str] = ()
@@ -69,6 +73,8 @@ class Limiter:
             self._release(names, chain, lease_id)
             raise
         if reply[0] != _CAN_RESERVE:
+            if len(reply) > _PARTS_OF_REFUSAL:
+                self.on_alert(tenant)
             raise _refusal(reply, plan)
         counted = 1 + 2 * len(plan.rules)
         labels = tuple(label.decode() for label in reply[counted]) if len(reply) > counted else ()
@@ -88,7 +94,8 @@ class Limiter:
         keys = (names.due, names.chain(chain), names.lease(lease_id), names.ledger, names.row(hash))
         amounts = used.amounts(concurrency=0)
         arguments = (names.prefix, lease_id, *amounts, row, hash, *_unreserved(lease))
-        await self._run(self._settle, keys, arguments)
+        if await self._run(self._settle, keys, arguments) == _SETTLED_AND_TOLD:
+            self.on_alert(tenant)
 
     async def state(self, tenant: str, chain: str) -> ChainState:
         """What the chain has used up to now. Raises Unavailable."""
@@ -137,9 +144,9 @@ def _caps(budget: ChainBudget) -> tuple[int | str, ...]:
 
 
 def _refusal(reply: list[Any], plan: Plan) -> GatestackError:
-    kind, place, used, last = reply
+    kind, place, used, last = reply[:_PARTS_OF_REFUSAL]
     if kind == _LIMIT_REACHED:
-        need = plan.arguments[place * _PARTS_OF_LIMIT - 1]
+        need = plan.arguments[place * _PARTS_OF_LIMIT - 2]
         return limit_refusal(plan.rules[place - 1], used=used, need=int(need), reset=last)
     name = DIMENSIONS[place - 1]
     need = plan.amounts[UNITS.index(name)] if name in UNITS else 0
@@ -147,8 +154,10 @@ def _refusal(reply: list[Any], plan: Plan) -> GatestackError:
 
 
 def _unreserved(lease: Lease | None) -> list[str | int]:
-    """Stem, window and unit of each limit of a lease that never was."""
+    """Stem, window, unit and alerts of each limit of a lease that never was."""
     if lease is None or lease.reserved:
         return []
     parts = lease.plan.arguments
-    return [part for at in range(0, len(parts), _PARTS_OF_LIMIT) for part in parts[at : at + 3]]
+    return [
+        part for at in range(0, len(parts), _PARTS_OF_LIMIT) for part in (*parts[at : at + 3], parts[at + 5])
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from shared.limits.branch import branch_limits
 from shared.limits.keys import encoded
 from shared.limits.rule import LimitRule, Unit
 from shared.policy.glob import covers
@@ -35,6 +36,9 @@ _CODES = {"second": "s", "minute": "m", "hour": "h", "day": "d", "month": "M", "
 _EVERYBODY = ("key", "user", "team", "project", "tenant", "tier")
 _COMPILED_LISTS = 16
 
+# A fact of which a call has several, its tags, is a tuple.
+Facts = Mapping[str, str | tuple[str, ...]]
+
 Amounts = tuple[int, int, int, int, int, int, int, int, int]
 
 
@@ -64,7 +68,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The limits that apply to one call. `arguments` are stem, window, unit, limit and amount of each."""
+    """The limits that apply to one call, a rule once for each of its subjects. `arguments` are stem, window,
+    unit, limit, amount and alerts of each.
+    """
 
     rules: tuple[LimitRule, ...]
     arguments: tuple[str | int, ...]
@@ -82,7 +88,7 @@ class Planner:
     def __init__(self, rules: Sequence[LimitRule]) -> None:
         self._rules = [_Compiled(rule) for rule in rules]
 
-    def plan(self, facts: Mapping[str, str], estimate: Estimate) -> Plan:
+    def plan(self, facts: Facts, estimate: Estimate) -> Plan:
         """What a call is not expected to use is checked all the same where it may turn out to use it after
         all (tokens of a model call, money of any call): too low an estimate stays the affair of one call.
         """
@@ -95,17 +101,41 @@ class Planner:
         for compiled in self._rules:
             amount = amounts[compiled.unit]
             if amount or may_use[compiled.unit]:
-                stem = compiled.stem(facts)
-                if stem:
-                    rules.append(compiled.rule)
-                    arguments += (stem, compiled.code, compiled.unit + 1, compiled.rule.amount, amount)
+                for stem in compiled.stems(facts):
+                    rule = compiled.rule
+                    rules.append(rule)
+                    arguments += (
+                        stem,
+                        compiled.code,
+                        compiled.unit + 1,
+                        rule.amount,
+                        amount,
+                        compiled.alerts,
+                    )
         return Plan(rules=tuple(rules), arguments=tuple(arguments), amounts=amounts)
 
 
-def plan(rules: Sequence[LimitRule], facts: Mapping[str, str], estimate: Estimate) -> Plan:
+def plan(rules: Sequence[LimitRule], facts: Facts, estimate: Estimate) -> Plan:
     """The limits of one call. Facts are the caller's (`key`, `user`, `team` …) and the call's (`model`,
     `tool`, `agent`, `route` …); one that is not there matches nothing. `rules` must not change afterwards.
     """
+    shares = facts.get("shares", "")
+    if shares and isinstance(shares, str):
+        return _with_shares(_ruled(rules, facts, estimate), shares)
+    return _ruled(rules, facts, estimate)
+
+
+def _with_shares(planned: Plan, shares: str) -> Plan:
+    """`planned` and the budgets of the branches that the caller is in."""
+    branches, arguments = branch_limits(tuple(shares.split("\n")), planned.amounts)
+    return Plan(
+        rules=(*planned.rules, *branches),
+        arguments=(*planned.arguments, *arguments),
+        amounts=planned.amounts,
+    )
+
+
+def _ruled(rules: Sequence[LimitRule], facts: Facts, estimate: Estimate) -> Plan:
     if not rules:
         return Plan(rules=(), arguments=(), amounts=estimate.amounts(concurrency=1))
     known = _planners.get(id(rules))
@@ -121,31 +151,52 @@ _planners: dict[int, tuple[Sequence[LimitRule], Planner]] = {}
 
 
 class _Compiled:
-    __slots__ = ("_everybody", "_globs", "_literals", "_per", "_prefix", "code", "rule", "unit")
+    __slots__ = (
+        "_everybody",
+        "_globs",
+        "_literals",
+        "_own",
+        "_per",
+        "_prefix",
+        "alerts",
+        "code",
+        "rule",
+        "unit",
+    )
 
     def __init__(self, rule: LimitRule) -> None:
         self.rule = rule
         self.unit = _UNIT[rule.unit]
         self.code = _code(rule)
+        self.alerts = f"{rule.amount}:{','.join(map(str, rule.alerts))}" if rule.alerts else ""
         self._per = rule.per
         self._everybody = rule.per in _EVERYBODY
         self._prefix = f"{encoded(rule.name).replace(':', '%3A')}:{rule.unit}:"
         self._literals = [(fact, text) for fact, text in rule.match.items() if "*" not in text]
         self._globs = [(fact, text) for fact, text in rule.match.items() if "*" in text]
+        self._own = rule.match.get(rule.per)
 
-    def stem(self, facts: Mapping[str, str]) -> str:
-        """The counter's key up to its window; empty where the rule does not apply."""
+    def stems(self, facts: Facts) -> Sequence[str]:
+        """The keys of the counters up to their windows; none where the rule does not apply."""
         subject = facts.get(self._per, "")
         if not subject and not self._everybody:
-            return ""
+            return ()
         for fact, text in self._literals:
-            if facts.get(fact) != text:
-                return ""
+            value = facts.get(fact)
+            if value != text and not (isinstance(value, tuple) and text in value):
+                return ()
         for fact, pattern in self._globs:
             value = facts.get(fact)
-            if value is None or not covers(pattern, value):
-                return ""
-        return self._prefix + encoded(subject)
+            if value is None or not _covers(pattern, value):
+                return ()
+        if isinstance(subject, str):
+            return (self._prefix + encoded(subject),)
+        own = self._own
+        return [self._prefix + encoded(each) for each in subject if own is None or covers(own, each)]
+
+
+def _covers(pattern: str, value: str | tuple[str, ...]) -> bool:
+    return covers(pattern, value) if isinstance(value, str) else any(covers(pattern, each) for each in value)
 
 
 def _code(rule: LimitRule) -> str:

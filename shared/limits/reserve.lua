@@ -2,12 +2,14 @@
 --
 -- KEYS  1 leases by expiry  2 the chain  3 this lease's record
 -- ARGV  1 prefix  2 lease  3 its life in ms  4 number of limits  5-10 the chain budget ('' is no cap; seconds last)
---       11-19 amounts  then five for each limit: stem, window, unit, limit, amount  then labels of taint
+--       11-19 amounts  then six for each limit: stem, window, unit, limit, amount, alerts ('' for none)
+--       then labels of taint
 -- Returns {1, left and seconds to the reset for each limit (-1: never) ...} and, where it added taint, the chain's labels,
---         {0, number of the limit, used, seconds to its reset}  or  {-1, number of the dimension, used, budget}
+--         {0, number of the limit, used, seconds to its reset, 1 where somebody has to be told}
+--         or  {-1, number of the dimension, used, budget}
 
 local SWEPT_AT_ONCE = 50
-local FIRST_LIMIT = 20
+local FIRST_LIMIT, PARTS = 20, 6
 local UNTOUCHED = 3600
 
 local time = redis.call('TIME')
@@ -71,7 +73,7 @@ end
 local function look()
   local keys, ends = {}, {}
   for i = 1, count do
-    local at = FIRST_LIMIT + (i - 1) * 5
+    local at = FIRST_LIMIT + (i - 1) * PARTS
     local start
     start, ends[i] = window(ARGV[at + 1], now)
     keys[i] = counter_key(ARGV[at], ARGV[at + 1], start)
@@ -80,12 +82,13 @@ local function look()
 end
 
 -- The refusal that has to be waited for longest, or nil.
-local function check_limits(ends, used)
+local function check_limits(keys, ends, used)
   local worst, longest = nil, -1
   for i = 1, count do
-    local at = FIRST_LIMIT + (i - 1) * 5
+    local at = FIRST_LIMIT + (i - 1) * PARTS
     if tonumber(used[i] or 0) + tonumber(ARGV[at + 4]) > tonumber(ARGV[at + 3]) then
       local never = tonumber(ARGV[at + 4]) > tonumber(ARGV[at + 3])
+      if ARGV[at + 5] ~= '' and not never then tell_refusal(keys[i], used[i], ARGV[at + 5]) end
       local wait = never and math.huge or ends[i] and ends[i] - now or ARGV[at + 1] == 'c' and 1 or math.huge
       if wait > longest then
         longest = wait
@@ -93,6 +96,7 @@ local function check_limits(ends, used)
       end
     end
   end
+  if worst and told then worst[5] = 1 end
   return worst
 end
 
@@ -101,10 +105,11 @@ local function take(keys, ends, used)
   local reply = {1}
   local record = {table.concat({'L', KEYS[2], ARGV[15], ARGV[12], ARGV[19], ARGV[16], ARGV[17]}, '\t')}
   for i = 1, count do
-    local at = FIRST_LIMIT + (i - 1) * 5
+    local at = FIRST_LIMIT + (i - 1) * PARTS
     local left = tonumber(ARGV[at + 3]) - redis.call('INCRBY', keys[i], ARGV[at + 4])
     expire(keys[i], ARGV[at + 1], ends[i], not used[i])
-    record[i + 1] = keys[i] .. '\t' .. ARGV[at + 2] .. '\t' .. ARGV[at + 4]
+    local alerts = ARGV[at + 5] ~= '' and '\t' .. ARGV[at + 5] or ''
+    record[i + 1] = keys[i] .. '\t' .. ARGV[at + 2] .. '\t' .. ARGV[at + 4] .. alerts
     reply[2 * i] = left
     reply[2 * i + 1] = ends[i] and ends[i] - now or -1
   end
@@ -115,7 +120,7 @@ end
 
 -- Writes the chain, with this call's labels of taint. Adds all labels to the reply if there are any of this call.
 local function touch_chain(changes, reply)
-  local first = FIRST_LIMIT + count * 5
+  local first = FIRST_LIMIT + count * PARTS
   for i = first, #ARGV do
     changes[#changes + 1] = 'taint:' .. ARGV[i]
     changes[#changes + 1] = 1
@@ -144,6 +149,6 @@ local changes = {}
 local refusal = check_chain(changes)
 if refusal then return refusal end
 local keys, ends, used = look()
-refusal = check_limits(ends, used)
+refusal = check_limits(keys, ends, used)
 if refusal then return refusal end
 return touch_chain(changes, take(keys, ends, used))

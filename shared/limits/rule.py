@@ -5,7 +5,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Per = Literal["key", "user", "agent", "team", "project", "tenant", "tier", "model", "tool", "route", "chain"]
+Per = Literal[
+    "key",
+    "user",
+    "agent",
+    "team",
+    "project",
+    "tenant",
+    "tier",
+    "model",
+    "provider",
+    "tag",
+    "tool",
+    "route",
+    "chain",
+]
 Unit = Literal[
     "requests", "tokens", "tokens_in", "tokens_out", "micros", "tool_calls", "agent_calls", "concurrency"
 ]
@@ -16,11 +30,13 @@ class LimitRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """At most `amount` of `unit` for each subject in each window; windows are calendar-aligned, in UTC.
 
     `per` is what is counted apart, always within one tenant. Callers without a key, team, project or tier
-    share one counter; a rule per agent, model, tool, route or chain leaves calls alone that have none.
-    `match` narrows the rule to calls whose facts equal these texts, in which `*` stands for any text.
-    `micros` is money in millionths of a dollar; `concurrency` knows no window. Rules of one name and unit
-    share their counters wherever they are configured: a budget over models and tools is one rule that stands
-    in both sections.
+    share one counter; a rule per agent, model, provider, tag, tool, route or chain leaves calls alone that
+    have none. A call with several tags counts for each of them. `match` narrows the rule to calls whose facts
+    equal these texts, in which `*` stands for any text. `alerts` are percent of `amount`: when what was
+    really used passes one, and when a call is refused for the first time in a window, somebody is told
+    (section `alerts`). `micros` is money in millionths of a dollar; `concurrency` knows no window. Rules of
+    one name and unit share their counters wherever they are configured: a budget over models and tools is one
+    rule that stands in both sections.
     """
 
     name: str
@@ -31,6 +47,7 @@ class LimitRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     window: Window = "minute"
     match: dict[str, str] = {}
     on_outage: Literal["refuse", "allow"] = "refuse"
+    alerts: tuple[Annotated[int, Meta(ge=1, le=100)], ...] = ()
 
 
 def problems(rules: Sequence[LimitRule]) -> list[str]:
@@ -43,4 +60,6 @@ def problems(rules: Sequence[LimitRule]) -> list[str]:
             found.append(f"[{place}].name: a limit needs a name, callers are told it when they reach it")
         elif first != place:
             found.append(f"[{place}].name: {rule.name!r} already limits {rule.unit} in [{first}]")
+        if rule.alerts and rule.unit == "concurrency":
+            found.append(f"[{place}].alerts: calls that are under way are never used up")
     return found

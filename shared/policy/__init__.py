@@ -2,6 +2,7 @@
 
 from shared.policy.condition import BadCondition
 from shared.policy.decision import Decision, Explanation, HopExplanation, MatchedRule
+from shared.policy.document import PolicyDocument, PolicyTest
 from shared.policy.grant import Grant, authorize, granted
 from shared.policy.policy import Policy, PolicyBox
 from shared.policy.rules import (
@@ -27,8 +28,10 @@ __all__ = [
     "MatchedRule",
     "Policy",
     "PolicyBox",
+    "PolicyDocument",
     "PolicyProblems",
     "PolicyRules",
+    "PolicyTest",
     "RoleLink",
     "Rule",
     "authorize",

@@ -26,7 +26,7 @@ def _matches(pattern: object, text: object) -> bool:
 # fmt: off
 NAMES = frozenset((
     "sub", "actor", "actors", "hop", "depth", "tenant", "team", "project", "tier", "key",
-    "model", "provider", "server", "tool", "args", "agent", "skill", "labels", "taint",
+    "model", "provider", "server", "tool", "args", "agent", "skill", "labels", "taint", "tags",
     "method", "path", "hour", "weekday",
 ))
 # fmt: on
@@ -75,8 +75,8 @@ class Condition:
 
 
 @lru_cache(maxsize=8192)
-def parse(text: str) -> Condition:
-    """Compiles `text`. Raises BadCondition."""
+def parse(text: str, known: frozenset[str] = NAMES) -> Condition:
+    """Compiles `text`, which may read the names in `known`. Raises BadCondition."""
     if len(text) > LONGEST:
         raise BadCondition(f"is {len(text)} characters long, and {LONGEST} is the limit")
     try:
@@ -86,7 +86,7 @@ def parse(text: str) -> Condition:
         raise BadCondition(f"is not an expression: {error.msg} (column {error.offset})") from error
     except (ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise BadCondition(f"is not an expression: {error}") from error
-    builder = _Builder()
+    builder = _Builder(known)
     body = builder.build(tree.body, 0)
     arguments = ast.arguments(
         posonlyargs=[], args=[ast.arg(arg="c")], kwonlyargs=[], kw_defaults=[], defaults=[]
@@ -108,8 +108,9 @@ def _refuse_comments(text: str) -> None:
 class _Builder:
     """Makes a new tree out of the listed nodes only, and collects the names that it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: frozenset[str]) -> None:
         self.names: set[str] = set()
+        self._known = known
 
     def build(self, node: ast.expr, depth: int) -> ast.expr:
         make = _NODES.get(type(node))
@@ -120,8 +121,8 @@ class _Builder:
         return make(self, node, depth + 1)
 
     def name(self, node: ast.Name, depth: int) -> ast.expr:
-        if node.id not in NAMES:
-            known = ", ".join(sorted(NAMES))
+        if node.id not in self._known:
+            known = ", ".join(sorted(self._known))
             raise BadCondition(f"reads {node.id!r}, which no call has{_at(node)} (known: {known})")
         return self._read(node.id)
 

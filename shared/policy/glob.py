@@ -27,6 +27,19 @@ def covers(pattern: str, name: str) -> bool:
     return True
 
 
+def overlaps(one: str, other: str) -> bool:
+    """Whether some name is covered by both patterns."""
+    if "*" not in one:
+        return covers(other, one)
+    if "*" not in other:
+        return covers(one, other)
+    # Two patterns with a star in each: what stands between head and tail of one fits in the other's star.
+    head, other_head = one.partition("*")[0], other.partition("*")[0]
+    tail, other_tail = one.rpartition("*")[2], other.rpartition("*")[2]
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))
+
+
 def stems(name: str) -> tuple[str, ...]:
     """Where the patterns that cover `name` can be filed: `""`, `tool:`, `tool:git/`."""
     colon = name.find(":") + 1

@@ -28,19 +28,25 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Policy:
-    """`epoch` is in every answer; `needs` are the names that any condition reads."""
+    """`epoch` is in every answer; `needs` are the names that any condition reads. `rules`, `roles` and
+    `catalogs` are what it was made of, for questions about all of it.
+    """
 
-    __slots__ = ("_catalogs", "_clock", "_decisions", "_index", "_reaches", "_roles", "epoch", "needs")
+    # fmt: off
+    __slots__ = (
+        "_clock", "_decisions", "_index", "_reaches", "catalogs", "epoch", "needs", "roles", "rules",
+    )
+    # fmt: on
 
     def __init__(
         self, enforcer: casbin.Enforcer, epoch: int, ids: Sequence[str], clock: Clock, memo: int
     ) -> None:
-        rules = list(_compiled(enforcer, ids))
+        self.rules = rules = tuple(_compiled(enforcer, ids))
         self.epoch = epoch
         self.needs = frozenset[str]().union(*(rule.cond.names for rule in rules if rule.cond is not None))
         self._index = Index(rules)
-        self._roles = Roles(enforcer.get_named_grouping_policy("g"))
-        self._catalogs = Catalogs(enforcer.get_named_grouping_policy("g2"))
+        self.roles = Roles(enforcer.get_named_grouping_policy("g"))
+        self.catalogs = Catalogs(enforcer.get_named_grouping_policy("g2"))
         self._clock = clock
         self._reaches: Memo[Reach] = Memo(memo)
         self._decisions: Memo[Decision] = Memo(memo)
@@ -91,6 +97,11 @@ class Policy:
                 return False
         return True
 
+    def found(self, caller: Caller, obj: str, act: str) -> list[list[CompiledRule]]:
+        """The rules about this, whatever their conditions say, for every principal of the chain."""
+        keys = _keys(caller, obj, act)
+        return [self._rules(key, self._subjects(key)) if nameable(*key[:4]) else [] for key in keys]
+
     def explain(self, caller: Caller, obj: str, act: str, facts: Mapping[str, Any] = _NOTHING) -> Explanation:
         """What `decide_chain` answers and why, for every principal of the chain."""
         refused = self._refused(caller, obj)
@@ -99,7 +110,7 @@ class Policy:
             resource=obj,
             action=act,
             tenant=caller.principal.tenant,
-            catalogs=self._catalogs.of(obj),
+            catalogs=self.catalogs.of(obj),
             hops=hops,
             decision=self.decide_chain(caller, obj, act, facts),
         )
@@ -141,14 +152,14 @@ class Policy:
         return found
 
     def _rules(self, key: Key, subjects: Iterable[str]) -> list[CompiledRule]:
-        return self._index.find(key[1], subjects, key[2], self._catalogs.of(key[2]), key[3])
+        return self._index.find(key[1], subjects, key[2], self.catalogs.of(key[2]), key[3])
 
     def _subjects(self, key: Key) -> Iterable[str]:
         """Everything that rules may call this principal."""
         sub, dom = key[0], key[1]
-        subjects = [ANY, anyof(sub), *self._roles.of(sub, dom)]
+        subjects = [ANY, anyof(sub), *self.roles.of(sub, dom)]
         for group in groups(*key[4:]):
-            subjects += self._roles.of(group, dom)
+            subjects += self.roles.of(group, dom)
         return dict.fromkeys(subjects)
 
     def _weigh(self, key: Key, found: Reach, ctx: Mapping[str, Any]) -> Decision:

@@ -1,6 +1,6 @@
 """What principals and resources belong to: roles in roles, catalogs in catalogs, as far as Casbin follows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from shared.policy.glob import PatternIndex, stems
 from shared.policy.names import ANY
@@ -36,6 +36,13 @@ class Roles:
             found = self._reached[known, member] = tuple(_reach(member, self._step(known))[0])
         return found
 
+    def links(self) -> Iterator[tuple[str, str, str]]:
+        """Every member, role and domain as they were linked."""
+        for dom, members in self._links.items():
+            for member, roles in members.items():
+                for role in roles:
+                    yield member, role, dom
+
     def cut(self, member: str, dom: str) -> bool:
         """Whether `member` has roles that are too far away to be found."""
         return _reach(member, self._step(dom))[1]
@@ -50,11 +57,12 @@ class Roles:
 class Catalogs:
     """Which catalogs a resource is part of, by its name or by a pattern."""
 
-    __slots__ = ("_patterns",)
+    __slots__ = ("_patterns", "links")
 
     def __init__(self, links: Iterable[Sequence[str]]) -> None:
         self._patterns: PatternIndex[str] = PatternIndex()
-        for resource, catalog in links:
+        self.links = tuple((resource, catalog) for resource, catalog in links)
+        for resource, catalog in self.links:
             self._patterns.add(resource, catalog)
 
     def of(self, resource: str) -> tuple[str, ...]:

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from shared.agents import AgentRecord
 from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
 from shared.ledger.row import Row, SealedRow
-from shared.store.query import DIMENSIONS, EntryFilter, SpendLine, SpendQuery
+from shared.store.query import DIMENSIONS, ChainFilter, ChainLine, EntryFilter, SpendLine, SpendQuery
 from shared.store.record import KeptCheckpoint, KeptRow, PolicyVersion, SigningKey
 from shared.store.sqlite import SqliteStore
 
 __all__ = [
     "DIMENSIONS",
+    "ChainFilter",
+    "ChainLine",
     "EntryFilter",
     "KeptCheckpoint",
     "KeptRow",
@@ -42,6 +45,8 @@ class Store(Protocol):
     async def chain(self, chain: str, tenant: str | None) -> list[Row]: ...
 
     async def entries(self, wanted: EntryFilter) -> list[Row]: ...
+
+    async def chains(self, wanted: ChainFilter) -> list[ChainLine]: ...
 
     async def spend(self, query: SpendQuery) -> list[SpendLine]: ...
 
@@ -73,7 +78,15 @@ class Store(Protocol):
 
     async def policies(self) -> list[PolicyVersion]: ...
 
-    async def latest_policy(self) -> PolicyVersion | None: ...
+    async def policy(self, number: int) -> PolicyVersion | None: ...
+
+    async def latest_policy(self, author: str = "") -> PolicyVersion | None: ...
+
+    async def put_agent(self, agent: AgentRecord) -> bool: ...
+
+    async def agents(self, tenant: str | None) -> list[AgentRecord]: ...
+
+    async def remove_agent(self, name: str, tenant: str | None) -> bool: ...
 
     async def add_signing_key(self, key: SigningKey) -> bool: ...
 

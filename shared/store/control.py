@@ -5,18 +5,21 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shared.agents import AgentRecord
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
 from shared.store.columns import Record, fitted
-from shared.store.flavor import Bound
+from shared.store.flavor import Bound, Flavor
 from shared.store.record import PolicyVersion, SigningKey
 
-_POLICY = "version, rules, author, reason, at"
+_POLICY = "version, number, rules, author, reason, at"
 
 
 class Control(ABC):
     """A Store on SQL: the control plane's half. `_ask` reads, `_tell` writes in a transaction of its own;
     both return the rows that came back."""
+
+    flavor: Flavor
 
     @abstractmethod
     async def _ask(self, sql: str, values: Sequence[object] = ()) -> list[Record]: ...
@@ -78,24 +81,55 @@ class Control(ABC):
         return bool(await self._tell(sql, (at, by, identity)))
 
     async def add_policy(self, policy: PolicyVersion) -> bool:
-        """False when somebody else published this version first."""
+        """False when somebody else published this version or this number first, or a later one."""
         sql = (
-            f"INSERT INTO policies ({_POLICY}) VALUES ($1, $2, $3, $4, $5)"
+            f"INSERT INTO policies ({_POLICY})"
+            f" SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS {self.flavor.blob}),"
+            " CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT)"
+            " WHERE CAST($2 AS BIGINT) = (SELECT COALESCE(MAX(number), 0) + 1 FROM policies)"
+            " AND CAST($1 AS BIGINT) > (SELECT COALESCE(MAX(version), 0) FROM policies)"
             " ON CONFLICT DO NOTHING RETURNING version"
         )
-        values = (policy.version, policy.rules, policy.author, policy.reason, policy.at)
+        values = (policy.version, policy.number, policy.rules, policy.author, policy.reason, policy.at)
         return bool(await self._tell(sql, values))
 
     async def policies(self) -> list[PolicyVersion]:
-        """Every version, newest first."""
-        return [
-            _policy(record)
-            for record in await self._ask(f"SELECT {_POLICY} FROM policies ORDER BY version DESC")
-        ]
+        """Every version, newest first, without its rules."""
+        columns = _POLICY.replace("rules", "''")
+        found = await self._ask(f"SELECT {columns} FROM policies ORDER BY number DESC")
+        return [_policy((*record[:2], b"", *record[3:])) for record in found]
 
-    async def latest_policy(self) -> PolicyVersion | None:
-        found = await self._ask(f"SELECT {_POLICY} FROM policies ORDER BY version DESC LIMIT 1")
+    async def policy(self, number: int) -> PolicyVersion | None:
+        found = await self._ask(f"SELECT {_POLICY} FROM policies WHERE number = $1", (number,))
         return _policy(found[0]) if found else None
+
+    async def latest_policy(self, author: str = "") -> PolicyVersion | None:
+        """The newest version, or the newest of one author."""
+        where, values = (" WHERE author = $1", (author,)) if author else ("", ())
+        found = await self._ask(f"SELECT {_POLICY} FROM policies{where} ORDER BY number DESC LIMIT 1", values)
+        return _policy(found[0]) if found else None
+
+    async def put_agent(self, agent: AgentRecord) -> bool:
+        """Makes this what the agent of its name is. False when another tenant has the name."""
+        sql = (
+            "INSERT INTO agents (name, tenant, at, record) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (name) DO UPDATE SET at = excluded.at, record = excluded.record"
+            " WHERE agents.tenant = excluded.tenant RETURNING name"
+        )
+        values = (agent.name, fitted(agent.tenant), agent.at, msgspec.json.encode(agent))
+        return bool(await self._tell(sql, values))
+
+    async def agents(self, tenant: str | None) -> list[AgentRecord]:
+        bound = Bound()
+        sql = f"SELECT record FROM agents WHERE {scoped('1 = 1', tenant, bound)} ORDER BY name"
+        found = await self._ask(sql, bound.values)
+        return [msgspec.json.decode(as_bytes(record[0]), type=AgentRecord) for record in found]
+
+    async def remove_agent(self, name: str, tenant: str | None) -> bool:
+        """False when there is no such agent."""
+        bound = Bound()
+        where = scoped(f"name = {bound(name)}", tenant, bound)
+        return bool(await self._tell(f"DELETE FROM agents WHERE {where} RETURNING name", bound.values))
 
     async def add_signing_key(self, key: SigningKey) -> bool:
         """False when the kid is known: what a kid stood for once is never replaced."""
@@ -118,9 +152,14 @@ def scoped(where: str, tenant: str | None, bound: Bound) -> str:
 
 
 def _policy(record: Record) -> PolicyVersion:
-    version, rules, author, reason, at = record
+    version, number, rules, author, reason, at = record
     return PolicyVersion(
-        version=as_int(version), rules=as_bytes(rules), author=str(author), reason=str(reason), at=as_int(at)
+        version=as_int(version),
+        rules=as_bytes(rules),
+        number=as_int(number),
+        author=str(author),
+        reason=str(reason),
+        at=as_int(at),
     )
 
 

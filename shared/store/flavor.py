@@ -14,6 +14,7 @@ class Flavor(Struct, frozen=True, kw_only=True):
     compact: str  # for tables whose key is most of the row
     glob: str
     pattern: Callable[[str], str]
+    month: str  # of microseconds since 1970, in UTC
 
 
 class Bound:
@@ -45,5 +46,17 @@ def _postgres_pattern(text: str) -> str:
     return text.replace("*", "%").replace("?", "_")
 
 
-SQLITE = Flavor(blob="BLOB", compact="WITHOUT ROWID", glob="{column} GLOB {mark}", pattern=_sqlite_pattern)
-POSTGRES = Flavor(blob="BYTEA", compact="", glob="{column} LIKE {mark}", pattern=_postgres_pattern)
+SQLITE = Flavor(
+    blob="BLOB",
+    compact="WITHOUT ROWID",
+    glob="{column} GLOB {mark}",
+    pattern=_sqlite_pattern,
+    month="strftime('%Y-%m', {at} / 1000000, 'unixepoch')",
+)
+POSTGRES = Flavor(
+    blob="BYTEA",
+    compact="",
+    glob="{column} LIKE {mark}",
+    pattern=_postgres_pattern,
+    month="to_char(to_timestamp({at} / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+)

@@ -19,7 +19,9 @@ Dimension = Literal[
     "provider",
     "server",
     "tool",
+    "hour",
     "day",
+    "month",
 ]
 DIMENSIONS: tuple[str, ...] = get_args(Dimension)
 
@@ -28,7 +30,7 @@ class SpendQuery(Struct, frozen=True, kw_only=True):
     """Spend grouped `by` dimensions over `since_us <= start < until_us` (None: no end).
 
     `tenant` is exact. Every other filter may hold `*` and `?`; "" filters nothing. `agent` is whoever acted
-    last in the chain, `day` is a UTC date.
+    last in the chain; `hour`, `day` and `month` are UTC.
     """
 
     by: tuple[str, ...] = ()
@@ -60,7 +62,9 @@ class SpendLine(Struct, frozen=True):
 
 class EntryFilter(Struct, frozen=True, kw_only=True):
     """Which rows, newest first. `who` is the chain's principal or whoever acted. The texts but `who` may hold
-    `*` and `?`; "" filters nothing."""
+    `*` and `?`; "" filters nothing. `decided` leaves out what policy was never asked about; `below` goes on
+    behind the last row of the page before: its start and id.
+    """
 
     tenant: str | None
     chain: str = ""
@@ -73,4 +77,53 @@ class EntryFilter(Struct, frozen=True, kw_only=True):
     tool: str = ""
     since_us: int = 0
     until_us: int | None = None
+    decided: bool = False
+    below: tuple[int, str] | None = None
     limit: int = 100
+
+
+ChainOrder = Literal["cost", "time", "calls"]
+
+
+class ChainFilter(Struct, frozen=True, kw_only=True):
+    """Which chains, and in which order: the costliest, the newest or the busiest first.
+
+    `principal`, `team`, `project` and `key` are the origin's; the texts from `agent` on have to be met by
+    some call of the chain. All may hold `*` and `?`. `over_micros` is what it cost at least in the period.
+    """
+
+    tenant: str | None
+    principal: str = ""
+    team: str = ""
+    project: str = ""
+    key: str = ""
+    agent: str = ""
+    model: str = ""
+    server: str = ""
+    tool: str = ""
+    outcome: str = ""
+    decision: str = ""
+    over_micros: int = 0
+    since_us: int = 0
+    until_us: int | None = None
+    order: ChainOrder = "cost"
+    limit: int = 100
+
+
+class ChainLine(Struct, frozen=True):
+    """One chain as far as it lies in the period. `refused` calls were denied by policy, `unfinished` ones did
+    not end well for another reason."""
+
+    chain: str
+    tenant: str
+    principal: str
+    team: str
+    project: str
+    started_at: int
+    last_at: int
+    calls: int
+    refused: int
+    unfinished: int
+    tokens_in: int
+    tokens_out: int
+    cost_micros: int

@@ -4,10 +4,15 @@ from msgspec import Struct
 
 
 class PolicyVersion(Struct, frozen=True, kw_only=True):
-    """One published set of rules. `rules` is its JSON, `version` only ever rises."""
+    """One published set of rules. `rules` is its JSON.
+
+    `version` is its epoch and only ever rises. `number` counts versions without a gap: of two who change the
+    same version, the second finds that its number is taken.
+    """
 
     version: int
     rules: bytes
+    number: int = 1
     author: str = ""
     reason: str = ""
     at: int = 0

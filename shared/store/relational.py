@@ -4,11 +4,11 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
 from shared.ledger.row import Row, SealedRow, opened
-from shared.store import spend
+from shared.store import chains, spend
 from shared.store.columns import COLUMNS, CUBE, LEDGER, MEASURES, SPANS, Record, fitted
 from shared.store.control import Control, as_bytes, as_int, scoped
-from shared.store.flavor import Bound, Flavor, matches
-from shared.store.query import EntryFilter, SpendLine, SpendQuery
+from shared.store.flavor import Bound, matches
+from shared.store.query import ChainFilter, ChainLine, EntryFilter, SpendLine, SpendQuery
 from shared.store.record import KeptCheckpoint, KeptRow
 
 _PAGE = 1000
@@ -17,8 +17,6 @@ _WHO = ("principal", "actor")
 
 class Relational(Control):
     """A Store on SQL: the ledger's half."""
-
-    flavor: Flavor
 
     @abstractmethod
     async def append(self, rows: Sequence[SealedRow]) -> int: ...
@@ -39,6 +37,11 @@ class Relational(Control):
         where = scoped(f"checkpoint = 0 AND started_at >= {bound(wanted.since_us)}", wanted.tenant, bound)
         if wanted.until_us is not None:
             where += f" AND started_at < {bound(wanted.until_us)}"
+        if wanted.decided:
+            where += " AND decision <> ''"
+        if wanted.below is not None:
+            at, identity = wanted.below
+            where += f" AND (started_at, id) < ({bound(at)}, {bound(fitted(identity))})"
         for name in ("chain", "key", "service", "outcome", "resource", "model", "tool"):
             text: str = getattr(wanted, name)
             if text:
@@ -60,6 +63,10 @@ class Relational(Control):
     async def spend(self, query: SpendQuery) -> list[SpendLine]:
         sql, values = spend.statement(query, self.flavor)
         return spend.lines(query, await self._ask(sql, values))
+
+    async def chains(self, wanted: ChainFilter) -> list[ChainLine]:
+        sql, values = chains.statement(wanted, self.flavor)
+        return [chains.line(record) for record in await self._ask(sql, values)]
 
     async def writers(self) -> list[str]:
         found = await self._ask("SELECT writer FROM ledger UNION SELECT writer FROM checkpoints ORDER BY 1")

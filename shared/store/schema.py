@@ -46,7 +46,19 @@ _CONTROL: Migration = (
         seen_at BIGINT NOT NULL)""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL)
+_POLICY_NUMBERS: Migration = (
+    "ALTER TABLE policies ADD COLUMN number BIGINT",
+    """UPDATE policies SET number =
+        (SELECT count(*) FROM policies AS older WHERE older.version <= policies.version)""",
+    "CREATE UNIQUE INDEX policies_number ON policies (number)",
+)
+
+_AGENTS: Migration = (
+    """CREATE TABLE agents (name TEXT PRIMARY KEY, tenant TEXT NOT NULL, at BIGINT NOT NULL,
+        record {blob} NOT NULL)""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL, _POLICY_NUMBERS, _AGENTS)
 
 
 def pending(version: int, flavor: Flavor, migrations: tuple[Migration, ...] = MIGRATIONS) -> list[str]:

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from shared.errors import BadRequest
-from shared.store.columns import CUBE, DAY_US, MEASURES, SPANS, fitted
+from shared.store.columns import CUBE, DAY_US, HOUR_US, MEASURES, SPANS, fitted
 from shared.store.flavor import Bound, Flavor, matches
 from shared.store.query import DIMENSIONS, SpendLine, SpendQuery
 
 _FOREVER = 2**62
-_COLUMN_OF = {"agent": "actor", "day": f"(at / {DAY_US})"}
+_COLUMN_OF = {"agent": "actor", "day": f"(at / {DAY_US})", "hour": f"(at / {HOUR_US})"}
 _FILTERS = ("team", "project", "principal", "agent", "key", "service", "model", "provider", "server", "tool")
 
 
@@ -41,9 +41,12 @@ def statement(query: SpendQuery, flavor: Flavor) -> tuple[str, list[object]]:
     if unknown:
         raise BadRequest(f"spend has no dimension {', '.join(unknown)}; there are {', '.join(DIMENSIONS)}")
     bound = Bound()
-    dimensions = [_COLUMN_OF.get(name, name) for name in query.by]
+    columns = _COLUMN_OF | {"month": flavor.month.format(at="at")}
+    dimensions = [columns.get(name, name) for name in query.by]
+    # A day's sum cannot be told apart by hours.
+    spans = tuple(span for span in SPANS if "hour" not in query.by or span <= HOUR_US)
     until = _FOREVER if query.until_us is None else query.until_us
-    stretches = parts(query.since_us, until) or [Part(0, 0, 0)]
+    stretches = parts(query.since_us, until, spans) or [Part(0, 0, 0)]
     sources = [_source(part, bound) for part in stretches]
     sums = [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES]
     text = f"SELECT {', '.join(dimensions + sums)} FROM ({' UNION ALL '.join(sources)}) AS part"
@@ -92,4 +95,6 @@ def _conditions(query: SpendQuery, flavor: Flavor, bound: Bound) -> list[str]:
 def _label(dimension: str, value: object) -> str:
     if dimension == "day" and isinstance(value, int):
         return datetime.fromtimestamp(value * DAY_US // 1_000_000, UTC).date().isoformat()
-    return str(value)
+    if dimension == "hour" and isinstance(value, int):
+        return datetime.fromtimestamp(value * HOUR_US // 1_000_000, UTC).strftime("%Y-%m-%dT%H:00Z")
+    return "" if value is None else str(value)

@@ -13,12 +13,13 @@ from uuid import uuid4
 
 import httpx
 import msgspec
-from a2a.client import Client, ClientConfig, ClientFactory
+from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.helpers import get_stream_response_text, new_text_part
 from a2a.types import Message, Role, SendMessageRequest
 from msgspec import Struct
 
 from agent_gateway.app import SERVICE
+from agent_gateway.call import Wire
 from shared import sse
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
@@ -125,13 +126,32 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def client(
-        self, agent: str, caller: Caller | None = None, *, streaming: bool = False, bearer: str = ""
+        self,
+        agent: str,
+        caller: Caller | None = None,
+        *,
+        streaming: bool = False,
+        bearer: str = "",
+        wire: Wire = "JSONRPC/1.0",
     ) -> AsyncIterator[Client]:
-        """The official client, which knows nothing but the agent's address at the edge and a credential."""
+        """The official client, which knows nothing but the agent's address at the edge and a credential;
+        of the interfaces in the card it finds only the one that is `wire`.
+        """
+        binding, version = wire.split("/")
         transport = _Edge(self, caller or someone(), bearer)
         async with httpx.AsyncClient(transport=transport, timeout=10) as http:
-            factory = ClientFactory(ClientConfig(httpx_client=http, streaming=streaming))
-            yield await factory.create_from_url(f"{EDGE_URL}/agents/{agent}")
+            card = await A2ACardResolver(http, f"{EDGE_URL}/agents/{agent}").get_agent_card()
+            wanted = [
+                one
+                for one in card.supported_interfaces
+                if (one.protocol_binding, one.protocol_version) == (binding, version)
+            ]
+            del card.supported_interfaces[:]
+            card.supported_interfaces.extend(wanted)
+            config = ClientConfig(
+                httpx_client=http, streaming=streaming, supported_protocol_bindings=[binding]
+            )
+            yield ClientFactory(config).create(card)
 
     async def row(self, tenant: str = "acme", **fields: Any) -> Row:
         """The last row of the ledger; it is checked against `fields`."""

@@ -38,8 +38,9 @@ BODIES: list[tuple[Any, int, int]] = [
     (request("GetTask", {"id": 12}), 200, -32602),
     (request("GetTask", {}), 200, -32602),
     (request("GetTask", {"id": "t" * MEGABYTE}), 200, -32001),
-    (request("message/send", message()), 200, -32601),
-    (request("ListTasks", {}), 200, -32004),
+    (request("message/send", message()), 200, -32009),
+    (request("message/think", message()), 200, -32009),
+    (request("ListTasks", {"pageSize": "many"}), 200, -32602),
 ]
 
 
@@ -89,14 +90,47 @@ async def test_a_body_of_fifty_megabytes_is_refused_and_the_next_one_served(tmp_
         assert (await gate.post("writer", GOOD)).code == 0
 
 
-async def test_an_earlier_version_of_the_protocol_is_told_what_is_spoken_here(tmp_path: Path) -> None:
+# Over HTTP+JSON: method, path below the agent, body -> status, google.rpc's reason
+REST: list[tuple[str, str, bytes, int, str]] = [
+    ("POST", "/message:send", b"", 400, "INVALID_PARAMS"),
+    ("POST", "/message:send", b"{", 400, "INVALID_REQUEST"),
+    ("POST", "/message:send", b"[]", 400, "INVALID_PARAMS"),
+    ("POST", "/message:send", b'{"a":1,"a":2}', 400, "INVALID_REQUEST"),
+    ("POST", "/message:send", b'{"message":{"task_id":"t","parts":[]}}', 400, "INVALID_PARAMS"),
+    ("GET", "/tasks?pageSize=many", b"", 400, "INVALID_PARAMS"),
+    ("GET", "/tasks?pageSize=1&pageSize=2", b"", 400, "INVALID_PARAMS"),
+    ("GET", "/tasks/never", b"", 404, "TASK_NOT_FOUND"),
+    ("POST", "/tasks/never:cancel", b"", 404, "TASK_NOT_FOUND"),
+    ("GET", "/tasks/never:subscribe", b"", 404, "TASK_NOT_FOUND"),
+    ("DELETE", "/tasks/never", b"", 405, "METHOD"),
+    ("GET", "/tasks/a/b/c", b"", 404, "METHOD_NOT_FOUND"),
+]
+
+
+async def test_the_same_holds_over_http_json(tmp_path: Path) -> None:
     async with agent(Echo()) as writer, gateway(tmp_path, writer=writer) as gate:
-        body = msgspec.json.encode(request("message/send", message()))
-        sent = {"content-type": "application/json", "txn-token": gate.token()}
-        async with await gate.http.send(
-            "POST", f"{gate.url}/agents/writer", headers=list(sent.items()), body=body
-        ) as reply:
-            error = msgspec.json.decode(await reply.read(65_536))["error"]
-        assert error["code"] == -32009
-        assert error["data"][0]["metadata"]["supportedVersions"] == "1.0"
+        for method, path, body, status, reason in REST:
+            answer = await gate.post("writer", body, method=method, path=f"/agents/writer{path}")
+            error = answer.json["error"]
+            found = (answer.status, error["code"], error["details"][0]["reason"])
+            assert (path, body, *found) == (path, body, status, status, reason)
+            assert error["details"][0]["metadata"]["call"] == answer.headers["x-gatestack-call"]
         assert writer.heard == []
+
+
+async def test_message_bombs_are_refused_before_the_agent_hears_of_them(tmp_path: Path) -> None:
+    nested = b'{"message":{"messageId":"m","parts":[{"data":' + b"[" * 200_000 + b"]" * 200_000 + b"}]}}"
+    bombs: list[Any] = [
+        request("SendMessage", message(referenceTaskIds=["t"] * 100_000)),
+        request("SendMessage", message(parts=[{"text": ""}] * 100_000)),
+        request("SendMessage", message(extensions=["https://e.example/x"] * 100_000)),
+        b'{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":' + nested + b"}",
+    ]
+    async with agent(Echo()) as writer, gateway(tmp_path, writer=writer) as gate:
+        for bomb in bombs:
+            answer = await gate.post("writer", bomb)
+            assert answer.code in (-32602, -32600, -32700)
+        over_rest = await gate.post("writer", nested, path="/agents/writer/message:send")
+        assert over_rest.status == 400
+        assert writer.heard == []
+        assert (await gate.post("writer", GOOD)).code == 0

@@ -85,7 +85,7 @@ async def test_a_configured_url_needs_no_card(http: HttpClient) -> None:
         [{"url": "http://169.254.169.254/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}],
         [{"url": "not an address", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}],
         [{"url": "{here}", "protocolBinding": "GRPC", "protocolVersion": "1.0"}],
-        [{"url": "{here}", "protocolBinding": "JSONRPC", "protocolVersion": "0.3"}],
+        [{"url": "{here}", "protocolBinding": "JSONRPC", "protocolVersion": "0.2"}],
         ["odd"],
         "odd",
         None,
@@ -134,3 +134,39 @@ async def test_what_is_no_card_is_not_taken_for_one(
     async with scripted(script) as running:
         with pytest.raises(error):
             await _cards(http).of(_agent(card_url=running.card_url))
+
+
+@pytest.mark.parametrize(
+    ("card", "wire"),
+    [
+        ({"url": "{here}a", "protocolVersion": "0.3.0"}, "JSONRPC/0.3"),
+        ({"url": "{here}a", "preferredTransport": "HTTP+JSON"}, "HTTP+JSON/0.3"),
+        (
+            {
+                "url": "{here}g",
+                "preferredTransport": "GRPC",
+                "additionalInterfaces": [{"url": "{here}a", "transport": "JSONRPC"}],
+            },
+            "JSONRPC/0.3",
+        ),
+        (
+            {
+                "supportedInterfaces": [
+                    {"url": "{here}g", "protocolBinding": "GRPC", "protocolVersion": "1.0"},
+                    {"url": "{here}a", "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0.1"},
+                    {"url": "{here}b", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
+                ]
+            },
+            "HTTP+JSON/1.0",
+        ),
+    ],
+)
+async def test_the_first_interface_that_we_speak_is_taken(http: HttpClient, card: Any, wire: str) -> None:
+    async def script(heard: Heard, send: Send) -> None:
+        here = f"http://{heard.headers['host']}/"
+        body = msgspec.json.encode({"name": "x"} | card)
+        await reply(send, body.replace(b"{here}", here.encode()))
+
+    async with scripted(script) as running:
+        endpoint = await _cards(http).endpoint(_agent(card_url=running.card_url))
+        assert (endpoint.url, endpoint.wire) == (f"{running.url}a", wire)

@@ -1,22 +1,16 @@
 """What an agent can do with the token it is handed: call back for the chain's user, in the chain, and
-never more.
-"""
+never more."""
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from shared.identity import jws
 from shared.identity.principal import ChainBudget
 from shared.identity.token import caller_from_delegation
-from tests.agent_gateway.gateway import ALL, Answer, Gateway, gateway, message, request
+from tests.agent_gateway.delegating import _back, _claims
+from tests.agent_gateway.gateway import ALL, Gateway, gateway, message, request
 from tests.support.agents import CallingBack, Echo, RunningAgent, agent
 from tests.support.serve import someone
-
-
-async def _claims(gate: Gateway, bearer: str) -> jws.Claims:
-    return await gate.parts.verifier.verify(bearer, audience="api_gateway", typ="delegation+jwt")
 
 
 async def test_the_token_names_the_user_the_way_so_far_and_where_calls_hang_below(tmp_path: Path) -> None:
@@ -88,16 +82,6 @@ async def test_what_an_agent_starts_hangs_below_the_call_that_it_was_given(tmp_p
     assert inner.actors == ("user:alice", "agent:planner")
     assert inner.credential == "delegation"
     assert inner.trace_id == outer.trace_id
-
-
-async def _back(gate: Gateway, name: str, bearer: str, text: str = "hi") -> Answer:
-    """A call of an agent's, with nothing but the bearer that it was handed."""
-    headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
-    body = msgspec.json.encode(request("SendMessage", message(text)))
-    async with await gate.http.send(
-        "POST", f"{gate.url}/agents/{name}", headers=list(headers.items()), body=body
-    ) as reply:
-        return Answer(reply.status, {}, await reply.read(65_536))
 
 
 @pytest.mark.parametrize(
@@ -191,53 +175,3 @@ async def test_a_rule_may_look_at_the_chain_the_agent_and_the_skill(tmp_path: Pa
         deep = someone("user:alice", "agent:planner")
         assert (await gate.call("writer", "SendMessage", refund, deep)).code == -32000
         assert (await gate.call("writer", "SendMessage", message(), deep)).code == 0
-
-
-async def test_what_an_agent_is_labelled_with_taints_the_chain_for_the_next_decision(tmp_path: Path) -> None:
-    rules = [
-        *ALL,
-        {
-            "sub": "*",
-            "dom": "*",
-            "obj": "agent:mailer",
-            "act": "invoke",
-            "eft": "deny",
-            "cond": '"reads:private" in taint',
-        },
-    ]
-    settings = {"vault": {"labels": ["reads:private"]}}
-    async with (
-        agent(Echo()) as one,
-        gateway(tmp_path, vault=one, mailer=one, rules=rules, settings=settings) as gate,
-    ):
-        clean, tainted = someone(chain="clean"), someone(chain="tainted")
-        assert (await gate.call("vault", "SendMessage", message(), tainted)).code == 0
-        assert (await gate.call("mailer", "SendMessage", message(), tainted)).code == -32000
-        assert (await gate.call("mailer", "SendMessage", message(), clean)).code == 0
-
-
-async def test_a_chains_budget_ends_it_whichever_agent_asks(tmp_path: Path) -> None:
-    async with agent(Echo()) as writer, gateway(tmp_path, writer=writer) as gate:
-        budget = ChainBudget(agent_calls=2)
-        for actors in (("user:alice",), ("user:alice", "agent:planner")):
-            caller = someone(*actors, chain="c1", budget=budget)
-            assert (await gate.call("writer", "SendMessage", message(), caller)).code == 0
-        answer = await gate.call("writer", "SendMessage", message(), someone(chain="c1", budget=budget))
-        assert answer.status == 429
-        assert "agent" in answer.message
-        await gate.row(outcome="refused", reason="budget")
-        assert len(writer.calls()) == 2
-
-
-async def test_a_delegation_token_is_of_no_use_where_only_the_edge_is_believed(tmp_path: Path) -> None:
-    async with (
-        agent(Echo()) as writer,
-        gateway(tmp_path, writer=writer, section={"accept": ["identity"]}) as gate,
-    ):
-        await gate.call("writer", "SendMessage", message())
-        bearer = writer.calls()[0].bearer
-        assert (await _back(gate, "writer", bearer)).status == 401
-        as_identity = await gate.post(
-            "writer", request("SendMessage", message()), headers={"txn-token": bearer}
-        )
-        assert as_identity.status == 401

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from a2a.client.card_resolver import parse_agent_card
+from a2a.compat.v0_3.types import AgentCard
 from google.protobuf.json_format import MessageToDict
 
 from agent_gateway.cards import Card
@@ -36,11 +37,11 @@ def test_the_agents_own_address_credentials_and_signatures_do_not_get_out() -> N
     assert '"own"' not in text
 
 
-def test_the_official_client_reads_it_and_finds_one_interface_ours() -> None:
+def test_the_official_client_reads_it_and_finds_our_interfaces_only() -> None:
     card = parse_agent_card(msgspec.json.decode(_public(OWN).body))
-    [interface] = card.supported_interfaces
-    assert (interface.url, interface.protocol_binding, interface.protocol_version) == (URL, "JSONRPC", "1.0")
-    assert not interface.tenant
+    found = [(one.protocol_binding, one.protocol_version) for one in card.supported_interfaces]
+    assert found == [("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")]
+    assert {(one.url, one.tenant) for one in card.supported_interfaces} == {(URL, "")}
     assert card.name == "writer"
     assert [skill.id for skill in card.skills] == ["talk"]
     [(name, scheme)] = card.security_schemes.items()
@@ -58,9 +59,31 @@ def test_capabilities_are_what_gets_through() -> None:
         }
     }
     found = msgspec.json.decode(_public(own).body)["capabilities"]
-    assert found == {"streaming": True, "pushNotifications": False, "extensions": [{"uri": EXTENSION}]}
+    assert found == {
+        "streaming": True,
+        "pushNotifications": True,
+        "extendedAgentCard": True,
+        "extensions": [{"uri": EXTENSION}],
+    }
     bare = msgspec.json.decode(_public(OWN | {"capabilities": None}).body)["capabilities"]
-    assert bare == {"streaming": False, "pushNotifications": False}
+    assert not any(bare.values())
+
+
+def test_a_reader_of_0_3_finds_what_it_looks_for_in_the_same_card() -> None:
+    card = AgentCard.model_validate(msgspec.json.decode(_public(OWN).body))
+    assert (card.url, card.preferred_transport, card.protocol_version) == (URL, "JSONRPC", "0.3.0")
+    assert [one.transport for one in card.additional_interfaces or ()] == ["JSONRPC", "HTTP+JSON"]
+    assert card.security_schemes is not None
+    assert card.security_schemes["gatestack"].root.type == "http"
+
+
+def test_the_card_of_an_agent_of_0_3_is_one_of_both() -> None:
+    given = OWN | {"url": "http://10.0.0.7/", "supportsAuthenticatedExtendedCard": True}
+    old = {name: value for name, value in given.items() if name != "supportedInterfaces"}
+    found = msgspec.json.decode(_public(old).body)
+    assert found["capabilities"]["extendedAgentCard"] is True
+    assert found["supportsAuthenticatedExtendedCard"] is True
+    assert len(parse_agent_card(found).supported_interfaces) == 4
 
 
 def test_a_cache_can_tell_whether_it_has_changed() -> None:

@@ -26,12 +26,13 @@ def _task(state: Any = "TASK_STATE_WORKING") -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["SendMessage", "SendStreamingMessage", "SubscribeToTask"])
 def test_a_task_inside_a_response(method: str) -> None:
-    assert _seen(method, {"task": _task()}) == Seen(task="t", context="c")
+    assert _seen(method, {"task": _task()}) == Seen(task="t", context="c", state="working")
 
 
 @pytest.mark.parametrize("method", ["GetTask", "CancelTask"])
 def test_a_task_that_is_the_result(method: str) -> None:
-    assert _seen(method, _task("TASK_STATE_CANCELED")) == Seen(task="t", context="c", ended="canceled")
+    found = _seen(method, _task("TASK_STATE_CANCELED"))
+    assert found == Seen(task="t", context="c", state="canceled", ended="canceled")
 
 
 def test_a_message_is_the_last_word() -> None:

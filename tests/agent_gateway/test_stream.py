@@ -10,11 +10,12 @@ import msgspec
 import pytest
 from a2a.types import TaskState
 from a2a.utils.errors import InvalidAgentResponseError
+from msgspec import Raw
 
-from shared import sse
+from shared import jsonrpc, sse
 from shared.asgi import Send
 from tests.agent_gateway.gateway import Gateway, asked, gateway, message, request
-from tests.support.agents import Heard, Parts, Patient, agent, begin, more, scripted
+from tests.support.agents import Heard, Parts, Patient, agent, begin, more, reply, scripted
 from tests.support.serve import rows, someone
 from tests.support.wait import eventually
 
@@ -91,7 +92,10 @@ async def test_the_entry_is_durable_before_the_last_event_leaves(tmp_path: Path)
 
 
 async def test_a_stream_that_is_cut_ends_with_an_error_event(tmp_path: Path) -> None:
-    async def script(_: Heard, send: Send) -> None:
+    async def script(heard: Heard, send: Send) -> None:
+        if heard.body["method"] == "SubscribeToTask":
+            await reply(send, jsonrpc.error(Raw(b"1"), -32004, "not here"))
+            return
         await begin(send)
         await more(send, _event("r1", TASK))
         raise RuntimeError
@@ -102,6 +106,46 @@ async def test_a_stream_that_is_cut_ends_with_an_error_event(tmp_path: Path) -> 
         assert _error(last)["code"] == -32006
         assert "cut off" in _error(last)["message"]
         await gate.row(outcome="broken", reason="upstream_broken", task="t")
+
+
+async def test_a_stream_that_is_cut_is_taken_up_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    """What was said in between is in the task with which a subscription begins."""
+
+    async def script(heard: Heard, send: Send) -> None:
+        await begin(send)
+        if heard.body["method"] == "SendStreamingMessage":
+            await more(send, _event("r1", TASK) + _event("r1", _status("WORKING")))
+            raise RuntimeError
+        between = {"artifactId": "a", "parts": [{"text": "said in between"}]}
+        snapshot = {"task": TASK["task"] | {"artifacts": [between]}}
+        await more(send, _event(heard.body["id"], snapshot))
+        if len(writer.calls("SubscribeToTask")) < 3:
+            raise RuntimeError
+        await more(send, _event(heard.body["id"], _status("COMPLETED")))
+
+    async with scripted(script) as writer, gateway(tmp_path, writer=writer) as gate:
+        async with gate.stream("writer") as events:
+            got = [msgspec.json.decode(sse.data_of(event)) for event in await events.take(9)]
+        assert {event["id"] for event in got} == {"r1"}
+        assert "said in between" in str(got[2])
+        assert got[-1]["result"] == _status("COMPLETED")
+        bearers = {one.bearer for one in writer.heard}
+        assert len(bearers) == 1
+        await gate.row(outcome="completed", task="t")
+
+
+async def test_a_stream_that_ends_too_early_is_taken_up_again(tmp_path: Path) -> None:
+    async def script(heard: Heard, send: Send) -> None:
+        await begin(send)
+        first = heard.body["method"] == "SendStreamingMessage"
+        await more(send, _event(heard.body["id"], TASK))
+        await more(send, b"" if first else _event(heard.body["id"], _status("COMPLETED")))
+        await send({"type": "http.response.body", "body": b""})
+
+    async with scripted(script) as writer, gateway(tmp_path, writer=writer) as gate:
+        async with gate.stream("writer") as events:
+            got = await events.take(9)
+        assert msgspec.json.decode(sse.data_of(got[-1]))["result"] == _status("COMPLETED")
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,18 @@ async def test_ids_are_forgotten_after_their_time_and_kept_while_they_are_used(
 
 
 async def test_an_endless_id_is_not_kept(redis: Redis, tasks: Tasks) -> None:
+    before = {key async for key in _keys(redis)}
     await tasks.learn("writer", PLANNER, Seen(task="x" * 5000))
-    assert len([key async for key in _keys(redis)]) == 2
+    assert {key async for key in _keys(redis)} == before
+
+
+async def test_the_tasks_of_a_caller_are_listed_to_whoever_may_use_them(tasks: Tasks) -> None:
+    await tasks.learn("writer", ALICE, Seen(task="hers", context="c2"))
+    assert {task for task, _ in await tasks.listed("writer", ALICE)} == {"t", "hers"}
+    assert await tasks.listed("writer", PLANNER) == [("t", "c")]
+    for stranger in (someone("user:bob"), someone(tenant="other"), DEEPER):
+        assert await tasks.listed("writer", stranger) == []
+    assert await tasks.listed("reader", ALICE) == []
 
 
 async def _keys(redis: Redis):  # type: ignore[no-untyped-def]

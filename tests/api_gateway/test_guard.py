@@ -52,3 +52,11 @@ def test_upstreams_set_no_cookies_and_speak_of_no_chain() -> None:
         (b"content-type", b"a/b"),
     ]
     assert guard.outward(headers) == [(b"content-type", b"a/b")]
+
+
+def test_what_a_caller_wishes_of_its_call_goes_inward() -> None:
+    one = exchange(
+        headers={"X-Gatestack-Tags": "beta", "X_Gatestack_Tags": "forged", "X-Gatestack-Tag": "forged"}
+    )
+    guard.strip_identity(one)
+    assert guard.inward(one) == [(b"x-gatestack-tags", b"beta")]

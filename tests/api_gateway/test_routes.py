@@ -1,8 +1,11 @@
 """Paths lead where they say, and those that could be read in two ways lead nowhere."""
 
+from typing import Any
+
 import pytest
 
-from api_gateway.config import Gateways, HttpRoute, Section, problems
+from api_gateway.balance.settings import Balance
+from api_gateway.config import Canary, Gateways, HttpRoute, Section, problems
 from api_gateway.routes import Route, RouteTable
 from shared.errors import BadRequest, MethodNotAllowed, NotFound
 from tests.support.exchange import exchange
@@ -34,10 +37,68 @@ def test_a_path_belongs_to_its_gateway(path: str, name: str) -> None:
     assert TABLE.match(exchange(path)).name == name
 
 
-def test_addresses_take_turns() -> None:
+def test_a_gateway_has_all_of_its_addresses() -> None:
     upstream = TABLE.match(exchange("/v1/models")).upstream
     assert upstream is not None
-    assert [next(upstream.turns) for _ in range(3)] == ["http://a", "http://b", "http://a"]
+    assert [replica.url for replica in upstream.pool.members] == ["http://a", "http://b"]
+    assert upstream.pool.inner
+    assert upstream.pool.only is None
+
+
+def test_a_single_address_has_nothing_to_choose() -> None:
+    upstream = TABLE.match(exchange("/mcp")).upstream
+    assert upstream is not None
+    assert upstream.pool.only == "http://127.0.0.1:8082"
+
+
+def _shop(**fields: Any) -> HttpRoute:
+    return HttpRoute(prefix="/shop", urls=["http://shop"], **fields)
+
+
+SHOP = RouteTable(
+    Section(
+        routes=[
+            _shop(name="any"),
+            _shop(name="reads", methods=["GET"]),
+            _shop(name="beta", match_headers={"X-Version": "2"}),
+            _shop(name="marked", match_headers={"x-mark": "*"}),
+            _shop(name="europe", hosts=["eu.example.com"]),
+            _shop(name="below", hosts=["*.example.org"]),
+            HttpRoute(name="cart", prefix="/shop/cart", urls=["http://cart"], hosts=["cart.example.com"]),
+        ]
+    ),
+    Pages(),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "name"),
+    [
+        ("/shop/x", "POST", {}, "any"),
+        ("/shop/x", "GET", {}, "reads"),
+        ("/shop/x", "GET", {"x-version": "2"}, "beta"),
+        ("/shop/x", "POST", {"x-version": "3"}, "any"),
+        ("/shop/x", "POST", {"x-mark": "whatever"}, "marked"),
+        ("/shop/x", "POST", {"host": "EU.example.com:8080"}, "europe"),
+        ("/shop/x", "POST", {"host": "eu.example.com."}, "europe"),
+        ("/shop/x", "POST", {"host": "a.b.example.org"}, "below"),
+        ("/shop/x", "POST", {"host": "example.org"}, "any"),
+        ("/shop/x", "POST", {"host": "evil-example.org"}, "any"),
+        ("/shop/cart/1", "POST", {"host": "cart.example.com"}, "cart"),
+        ("/shop/cart/1", "POST", {"host": "other"}, "any"),
+    ],
+)
+def test_the_narrowest_route_that_fits_is_taken(
+    path: str, method: str, headers: dict[str, str], name: str
+) -> None:
+    assert SHOP.match(exchange(path, method=method, headers=headers)).name == name
+
+
+def test_a_doubled_host_is_refused_where_the_host_decides() -> None:
+    one = exchange("/shop/x")
+    one.headers += [(b"host", b"eu.example.com"), (b"host", b"other")]
+    with pytest.raises(BadRequest, match="host"):
+        SHOP.match(one)
 
 
 def test_a_configured_route_takes_only_its_methods() -> None:
@@ -89,6 +150,13 @@ def test_a_bad_section_tells_all_its_problems() -> None:
             HttpRoute(name="llm", prefix="/x", urls=["http://x"]),
             HttpRoute(name="Bad Name", prefix="x", urls=["x"]),
             HttpRoute(name="steal", prefix="/v1/chat", urls=["http://x"]),
+            _shop(name="one", hosts=["a.example"], balance=Balance(weights={"http://other": 2})),
+            _shop(name="two", hosts=["A.example"]),
+            _shop(
+                name="three",
+                hosts=["a:80"],
+                canaries=[Canary(name="c", urls=["dns:ftp://x"], percent=60)] * 2,
+            ),
         ],
     )
     found = "\n".join(problems(section))
@@ -98,6 +166,11 @@ def test_a_bad_section_tells_all_its_problems() -> None:
         "routes[1].prefix",
         "routes[1].urls[0]",
         "routes[2].prefix: '/v1/chat' overlaps",
+        "routes[3].balance.weights: 'http://other'",
+        "routes[4]: matches the same requests as routes[3]",
+        "routes[5].hosts[0]: 'a:80'",
+        "routes[5].canaries[0].urls[0]",
+        "routes[5].canaries: together",
         "gateways.mcp_gateway: needs",
         "gateways.agent_gateway[0]",
         "bind:",

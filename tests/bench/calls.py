@@ -73,6 +73,8 @@ async def measure(directory: Path) -> dict[str, dict[str, Any]]:
             for name in stack.SERVICES[:3]
         }
         await stack.publish_no_kills(signer, state.url)
+        for running in services.values():
+            await stack.ready(running.url)
         plain = [request(f"{bare.url}/v1/chat/completions", CHAT, JSON)]
         for name, service, make in (
             ("llm.passthrough", "llm_gateway", _llm),

@@ -2,6 +2,7 @@
 and tokens.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -16,6 +17,7 @@ import yaml
 from msgspec import Struct
 
 from shared.clock import Clock
+from shared.http_client import HttpClient
 from shared.identity.principal import Caller, Principal, Trace
 from shared.identity.signing import Signer
 from shared.identity.token import identity_claims
@@ -24,6 +26,7 @@ from shared.redis_client import Redis
 from shared.snapshots import Snapshots
 
 GATEWAY_CORE, OTHER_CORE = 0, 1
+_READY_SECONDS = 30.0
 SERVICES = ("llm_gateway", "mcp_gateway", "agent_gateway", "api_gateway")
 RULES = 1000
 
@@ -73,8 +76,10 @@ def _listening(name: str, process: "subprocess.Popen[str]", log: Path) -> str:
     raise RuntimeError(f"{name} did not start:\n{log.read_text()[-2000:]}")
 
 
-def write_config(directory: Path, upstream: str) -> Path:
-    """Everything on: a thousand rules, three limits that are never reached, the ledger, tracing unsampled."""
+def write_config(directory: Path, upstream: str, **llm: Any) -> Path:
+    """Everything on: a thousand rules, three limits that are never reached, the ledger, tracing unsampled.
+    `llm` comes on top of the model gateway's section.
+    """
     limits = [
         {"name": "key", "per": "key", "unit": "requests", "amount": 10**9, "window": "minute"},
         {"name": "team", "per": "team", "unit": "tokens", "amount": 10**12, "window": "hour"},
@@ -96,12 +101,8 @@ def write_config(directory: Path, upstream: str) -> Path:
             "bind": "127.0.0.1:0",
             "limits": limits,
             "providers": {"bench": {"base_url": f"{upstream}/v1"}},
-            "models": {
-                "bench": {
-                    "targets": [{"provider": "bench", "model": "bench-1"}],
-                    "price": {"in": 1000, "out": 2000},
-                }
-            },
+            "models": {"bench": model("bench")},
+            **llm,
         },
         "mcp_gateway": {
             "bind": "127.0.0.1:0",
@@ -117,6 +118,10 @@ def write_config(directory: Path, upstream: str) -> Path:
     path = directory / "gatestack.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def model(provider: str) -> dict[str, Any]:
+    return {"targets": [{"provider": provider, "model": "bench-1"}], "price": {"in": 1000, "out": 2000}}
 
 
 def set_gateways(path: Path, urls: dict[str, str]) -> None:
@@ -191,3 +196,17 @@ def wait_until(condition: Any, seconds: float, what: str) -> None:
         if clock.monotonic() > deadline:
             raise RuntimeError(f"gave up waiting for {what}")
         time.sleep(0.02)
+
+
+async def ready(url: str) -> None:
+    """Waits until a service obeys what was published for it."""
+    client = HttpClient()
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while True:
+                async with await client.send("GET", f"{url}/readyz") as reply:
+                    if reply.status == 200:
+                        return
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()

@@ -24,6 +24,18 @@ _CHAT = json.dumps(
         "usage": {"prompt_tokens": 20, "completion_tokens": 60, "total_tokens": 80},
     }
 ).encode()
+_MESSAGE = json.dumps(
+    {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "bench-1",
+        "content": [{"type": "text", "text": "word " * 60}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 20, "output_tokens": 60},
+    }
+).encode()
 _CHUNKS = 40
 _PAUSE_SECONDS = 0.02
 
@@ -60,6 +72,8 @@ class Upstream(asyncio.Protocol):
                 self._task = asyncio.create_task(self._stream())
             else:
                 self._transport.write(answer(_CHAT))
+        elif path.endswith(b"/v1/messages"):
+            self._transport.write(answer(_MESSAGE))
         elif path.endswith(b"/mcp"):
             self._transport.write(_mcp(json.loads(body)))
         elif path.endswith(b"agent-card.json"):

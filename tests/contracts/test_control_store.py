@@ -6,7 +6,7 @@ from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
 from shared.kill import Kill
 from shared.ledger.entry import new_id
-from shared.store import PolicyVersion, SigningKey, Store
+from shared.store import PolicyVersion, SigningKey, Store, open_store
 
 
 async def test_keys_are_kept_revoked_once_and_read_by_tenant(store: Store) -> None:
@@ -51,10 +51,33 @@ async def test_of_two_who_publish_the_same_policy_version_one_wins(store: Store)
     versions = [PolicyVersion(version=1, rules=b"{}", author=name, reason="r", at=5) for name in "ab"]
     won = await asyncio.gather(*(store.add_policy(version) for version in versions))
     assert sorted(won) == [False, True]
-    second = PolicyVersion(version=2, rules=b'{"rules":[]}')
+    second = PolicyVersion(version=2, number=2, rules=b'{"rules":[]}', author="c")
     assert await store.add_policy(second)
-    assert await store.latest_policy() == second
-    assert [version.version for version in await store.policies()] == [2, 1]
+    assert await store.latest_policy() == await store.policy(2) == second
+    assert [(version.version, version.rules) for version in await store.policies()] == [(2, b""), (1, b"")]
+    first = await store.policy(1)
+    assert first is not None
+    assert await store.latest_policy(first.author) == first
+    assert await store.latest_policy("nobody") is await store.policy(3) is None
+
+
+async def test_of_many_who_change_the_same_policy_version_one_wins(url: str, store: Store) -> None:
+    assert await store.add_policy(PolicyVersion(version=10, number=1, rules=b"{}"))
+    stores = [open_store(url) for _ in range(4)]
+    drafts = [PolicyVersion(version=11 + n, number=2, rules=b"%d" % n) for n in range(12)]
+    won = await asyncio.gather(*(stores[n % 4].add_policy(draft) for n, draft in enumerate(drafts)))
+    assert won.count(True) == 1
+    assert await store.latest_policy() == drafts[won.index(True)]
+    for other in stores:
+        await other.close()
+
+
+async def test_policy_versions_have_no_gap_and_never_go_back(store: Store) -> None:
+    assert not await store.add_policy(PolicyVersion(version=1, number=2, rules=b"{}"))
+    assert await store.add_policy(PolicyVersion(version=10, number=1, rules=b"{}"))
+    assert not await store.add_policy(PolicyVersion(version=11, number=3, rules=b"{}"))
+    assert not await store.add_policy(PolicyVersion(version=9, number=2, rules=b"{}"))
+    assert await store.add_policy(PolicyVersion(version=11, number=2, rules=b"{}"))
 
 
 async def test_a_signing_keys_id_never_changes_its_meaning(store: Store) -> None:

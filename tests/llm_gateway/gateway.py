@@ -103,6 +103,7 @@ async def gateway(
     *providers: ScriptedProvider,
     policy: Any = None,
     chain: Any = None,
+    alerts: Any = None,
     **section: Any,
 ) -> AsyncIterator[Gateway]:
     """The gateway before `providers`, named main, second, third, all of which answer to the model `fast`."""
@@ -113,6 +114,7 @@ async def gateway(
         "llm_gateway": own,
         "policy": policy or {"rules": [rule()]},
         **({"chain": chain} if chain else {}),
+        **({"alerts": alerts} if alerts else {}),
     }
     edge, http = Edge(directory), HttpClient()
     async with running(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from llm_gateway.ask import Ask
 from llm_gateway.catalog import Model, Target
-from llm_gateway.chat import Ask
 from llm_gateway.config import ProviderSection
 from llm_gateway.prices import Price, ceiling
 from llm_gateway.providers.openai_compatible import OpenAICompatible

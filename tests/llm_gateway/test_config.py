@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_gateway.cache.config import CacheSection, SemanticSection
 from llm_gateway.config import ModelSection, ProviderSection, Section, TargetSection, problems
 from llm_gateway.prices import Price
 from shared.config import ConfigProblems, Loaded, load
@@ -48,6 +49,7 @@ def read(directory: Path, section: dict[str, Any]) -> Loaded[Section]:
 def test_a_whole_section_is_read(tmp_path: Path) -> None:
     section = read(tmp_path, WHOLE).section
     model = section.models["fast"]
+    assert model.price is not None
     assert (model.price.tokens_in, model.price.tokens_out, model.price.cached) == (150000, 600000, 75000)
     assert section.providers["openai"].key.reveal() == "sk-1"
     assert section.providers["azure"].key_header == "api-key"
@@ -125,7 +127,7 @@ def test_the_documented_example_is_a_good_one(tmp_path: Path) -> None:
 
 
 def test_every_field_is_documented() -> None:
-    text = DOCUMENT.read_text()
-    kinds = (Section, ProviderSection, ModelSection, TargetSection, Price)
+    text = "\n".join(page.read_text() for page in DOCUMENT.parent.glob("*.md"))
+    kinds = (Section, ProviderSection, ModelSection, TargetSection, Price, CacheSection, SemanticSection)
     fields = {field for kind in kinds for field in kind.__struct_encode_fields__}
     assert [field for field in sorted(fields) if not re.search(rf"\b{field}\b", text)] == []

@@ -61,7 +61,8 @@ async def test_a_model_that_every_principal_of_a_chain_may_use_is_shown(
         ("GET", "/v1/modelsx", 404),
         ("GET", "/", 404),
         ("GET", "/v1/chat/completions/", 404),
-        ("POST", "/v1/embeddings", 404),
+        ("POST", "/v1/nothing", 404),
+        ("GET", "/v1/line%0abreak", 404),
         ("GET", "/v1/chat/completions", 405),
     ],
 )
@@ -71,3 +72,21 @@ async def test_other_paths_and_methods_get_an_error_of_openais_form(
     heard = await plain.hear(request(), method=method, path=path)
     assert heard.status == status
     assert set(heard.error) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/models", "/v1/models"])
+async def test_anthropics_clients_get_their_own_form(plain: Gateway, path: str) -> None:
+    headers = plain.identity() | {"anthropic-version": "2023-06-01"}
+    listed = (await plain.get(path, headers=headers)).json
+    assert [model["id"] for model in listed["data"]] == ["fast", "gpt-4o-mini"]
+    assert (listed["first_id"], listed["last_id"], listed["has_more"]) == ("fast", "gpt-4o-mini", False)
+    one = (await plain.get(f"{path}/fast", headers=headers)).json
+    assert (one["type"], one["display_name"]) == ("model", "fast")
+    assert one["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("path", ["/gemini/v1/models", "/gemini/v1beta/models", "/v1beta/models"])
+async def test_geminis_clients_get_their_own_form(plain: Gateway, path: str) -> None:
+    listed = (await plain.get(path)).json
+    assert [model["name"] for model in listed["models"]] == ["models/fast", "models/gpt-4o-mini"]
+    assert (await plain.get(f"{path}/fast")).json["name"] == "models/fast"

@@ -64,8 +64,16 @@ def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]
             yield from _functions(node, prefix)
 
 
-def _lines(node: Function) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Without its docstring: of a command that is the help page."""
+    first = node.body[0]
+    told = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
+    docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if told else 0
+    return (node.end_lineno or node.lineno) - node.lineno + 1 - docstring
 
 
 SOURCE = """

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("api_gateway", "llm_gateway", "mcp_gateway", "agent_gateway")
 PACKAGES = ("shared", *SERVICES)
-_GENERATED = {"__pycache__", "build", "gatestack.egg-info", "bench.json", "uv.lock"}
+_GENERATED = {"__pycache__", "node_modules", "build", "gatestack.egg-info", "bench.json", "uv.lock"}
 _DOTTED = {".ci", ".gitignore", ".dockerignore"}
 
 

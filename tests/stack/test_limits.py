@@ -29,7 +29,7 @@ pytestmark = [
 CALLS, ROOM = 200, 50
 CHAT: dict[str, Any] = {"model": "fast", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 8}
 # What a call is expected to use is what it then does use: 50 of them fit, to the token and to the cent.
-IN, OUT = OpenAIChat().read(msgspec.json.encode(CHAT)).tokens_in, 8
+IN, OUT = OpenAIChat().read(msgspec.json.encode(CHAT), {}).tokens_in, 8
 USAGE = {"prompt_tokens": IN, "completion_tokens": OUT, "total_tokens": IN + OUT}
 EACH = {"requests": 1, "tokens": IN + OUT, "micros": IN * 1 + OUT * 2}
 MODEL = {
@@ -88,7 +88,9 @@ async def setup(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setup
     }
     gateways = {name: [_url(port)] for name, port in ports.items() if name != "api_gateway"}
     edge = {"gateways": gateways | {"llm_gateway": models}, "routes": [alone], "limits": [EDGE_RULE]}
-    llm = {"accept": ["identity", "key"], "limits": RULES, "models": {"fast": MODEL}}
+    # What is set aside is then exactly what the provider below says it used.
+    llm: dict[str, Any] = {"accept": ["identity", "key"], "limits": RULES, "models": {"fast": MODEL}}
+    llm["count_tokens"] = "never"
     directory = tmp_path_factory.mktemp("limits")
     async with open_world(directory, ports=ports, api_gateway=edge, llm_gateway=llm) as opened:
         opened.provider.will(completion("hello", usage=USAGE))

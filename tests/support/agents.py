@@ -6,25 +6,46 @@ async with agent(Echo()) as echo:
 
 import asyncio
 import contextlib
-from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+import httpx
 import msgspec
-from a2a.helpers import new_task_from_user_message, new_text_message, new_text_part
-from a2a.server.agent_execution import AgentExecutor, RequestContext
-from a2a.server.events import EventQueue
+from a2a.server.agent_execution import AgentExecutor
 from a2a.server.request_handlers import DefaultRequestHandler
-from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
-from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
+from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes, create_rest_routes
+from a2a.server.tasks import (
+    BasePushNotificationSender,
+    InMemoryPushNotificationConfigStore,
+    InMemoryTaskStore,
+)
 from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
 from msgspec import Struct
 from starlette.applications import Starlette
 
 from shared import server
 from shared.asgi import Message, Receive, Scope, Send
+from tests.support.executors import Asking, CallingBack, Echo, Parts, Patient, Versatile
 
 _GRACE_SECONDS = 0.5
+
+__all__ = [
+    "Asking",
+    "CallingBack",
+    "Echo",
+    "Heard",
+    "Parts",
+    "Patient",
+    "RunningAgent",
+    "Versatile",
+    "agent",
+    "begin",
+    "card_of",
+    "listening",
+    "more",
+    "reply",
+    "scripted",
+]
 
 
 class Heard(Struct, frozen=True):
@@ -41,134 +62,79 @@ class Heard(Struct, frozen=True):
 
 
 class RunningAgent(Struct, frozen=True):
-    """`url` takes JSON-RPC; `card_url` is where its card is."""
+    """`url` takes JSON-RPC, `rest_url` HTTP+JSON; `card_url` is where its card is."""
 
     url: str
     card_url: str
     heard: list[Heard]
+
+    @property
+    def rest_url(self) -> str:
+        return f"{self.url}rest"
 
     def calls(self, method: str = "SendMessage") -> list[Heard]:
         """The JSON-RPC requests for `method`, in order."""
         return [one for one in self.heard if isinstance(one.body, dict) and one.body.get("method") == method]
 
 
-class Echo(AgentExecutor):
-    """Answers at once with a message that holds the text it was sent."""
-
-    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
-        await event_queue.enqueue_event(new_text_message(f"echo: {context.get_user_input()}"))
-
-    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        raise NotImplementedError
-
-
-class Worker(AgentExecutor):
-    """Works on a task. What it does is the subclass's; cancelling is possible as long as it works."""
-
-    def __init__(self) -> None:
-        self.cancelled: list[str] = []
-
-    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
-        assert context.message is not None
-        task = context.current_task or new_task_from_user_message(context.message)
-        if context.current_task is None:
-            await event_queue.enqueue_event(task)
-        await self.work(context, TaskUpdater(event_queue, task.id, task.context_id))
-
-    @abstractmethod
-    async def work(self, context: RequestContext, updater: TaskUpdater) -> None: ...
-
-    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        assert context.task_id is not None
-        assert context.context_id is not None
-        self.cancelled.append(context.task_id)
-        await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
-
-
-class Parts(Worker):
-    """Delivers its answer in pieces: `pieces` artifact chunks, then the end."""
-
-    def __init__(self, pieces: Sequence[str] = ("one", "two", "three")) -> None:
-        super().__init__()
-        self._pieces = pieces
-
-    async def work(self, context: RequestContext, updater: TaskUpdater) -> None:
-        await updater.start_work()
-        for place, piece in enumerate(self._pieces):
-            last = place == len(self._pieces) - 1
-            await updater.add_artifact(
-                [new_text_part(piece)], artifact_id="answer", append=place > 0, last_chunk=last
-            )
-        await updater.complete()
-
-
-class Patient(Worker):
-    """Works until it is told to `end`, or cancelled. `working` is set once it has begun."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.working = asyncio.Event()
-        self.end = asyncio.Event()
-
-    async def work(self, context: RequestContext, updater: TaskUpdater) -> None:
-        await updater.start_work()
-        await updater.add_artifact([new_text_part("a start")], artifact_id="answer")
-        self.working.set()
-        await self.end.wait()
-        await updater.complete()
-
-
-class Asking(Worker):
-    """Asks back once before it completes its task."""
-
-    async def work(self, context: RequestContext, updater: TaskUpdater) -> None:
-        if context.current_task is None:
-            await updater.requires_input(updater.new_agent_message([new_text_part("which one?")]))
-        else:
-            await updater.complete(updater.new_agent_message([new_text_part(context.get_user_input())]))
-
-
-class CallingBack(AgentExecutor):
-    """Hands the bearer that it got, and the text, to `act`; answers with what that returns."""
-
-    def __init__(self, act: Callable[[str, str], Awaitable[str]]) -> None:
-        self._act = act
-
-    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
-        bearer = context.call_context.state["headers"].get("authorization", "").removeprefix("Bearer ")
-        await event_queue.enqueue_event(new_text_message(await self._act(bearer, context.get_user_input())))
-
-    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        raise NotImplementedError
-
-
 @contextlib.asynccontextmanager
 async def agent(
-    executor: AgentExecutor, name: str = "an agent", *, streaming: bool = True
+    executor: AgentExecutor,
+    name: str = "an agent",
+    *,
+    streaming: bool = True,
+    card: AgentCard | None = None,
+    extended: AgentCard | None = None,
 ) -> AsyncIterator[RunningAgent]:
-    """Serves `executor` as an A2A 1.0 agent over JSON-RPC."""
+    """Serves `executor` as an A2A agent: 1.0 and 0.3, over JSON-RPC and below `/rest` over HTTP+JSON."""
+    async with httpx.AsyncClient(timeout=5) as http:
 
-    def app(url: str) -> Starlette:
-        card = card_of(name, f"{url}/", streaming=streaming)
-        handler = DefaultRequestHandler(
-            agent_executor=executor, task_store=InMemoryTaskStore(), agent_card=card
-        )
-        return Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/")])
+        def app(url: str) -> Starlette:
+            own = card or card_of(name, f"{url}/", streaming=streaming)
+            if extended is not None:
+                own.capabilities.extended_agent_card = True
+            configs = InMemoryPushNotificationConfigStore()
+            handler = DefaultRequestHandler(
+                agent_executor=executor,
+                task_store=InMemoryTaskStore(),
+                agent_card=own,
+                push_config_store=configs,
+                push_sender=BasePushNotificationSender(http, configs),
+                extended_agent_card=extended,
+            )
+            return Starlette(
+                routes=[
+                    *create_agent_card_routes(own),
+                    *create_jsonrpc_routes(handler, "/", enable_v0_3_compat=True),
+                    *create_rest_routes(handler, path_prefix="/rest", enable_v0_3_compat=True),
+                ]
+            )
 
-    async with listening(app) as running:
-        yield running
+        async with listening(app) as running:
+            yield running
 
 
-def card_of(name: str, url: str, *, streaming: bool = True) -> AgentCard:
+def card_of(
+    name: str,
+    url: str,
+    *,
+    streaming: bool = True,
+    binding: str = "JSONRPC",
+    version: str = "1.0",
+    skills: Sequence[str] = ("talk",),
+) -> AgentCard:
     return AgentCard(
         name=name,
         description="An agent that only tests know.",
         version="1.0.0",
-        supported_interfaces=[AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="1.0")],
+        supported_interfaces=[AgentInterface(url=url, protocol_binding=binding, protocol_version=version)],
         capabilities=AgentCapabilities(streaming=streaming, push_notifications=True),
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain"],
-        skills=[AgentSkill(id="talk", name="Talk", description="Says something.", tags=["text"])],
+        skills=[
+            AgentSkill(id=skill, name=skill.title(), description="Says something.", tags=["text"])
+            for skill in skills
+        ],
     )
 
 

@@ -141,8 +141,19 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         line, *rest = head.decode("latin-1").strip().split("\r\n")
         pairs = [item.split(":", 1) for item in rest]
         call = Call(line, [(name.lower(), value.strip()) for name, value in pairs], reader, writer)
-        call.body = await reader.readexactly(int(call.headers.get("content-length", 0)))
+        call.body = await _body(reader, call.headers)
         yield call
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    body = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return body
 
 
 def _head(status: int, headers: Json) -> bytes:

@@ -21,7 +21,7 @@ from shared.config.load import SERVICES
 from shared.http_client import HttpClient
 from tests.support.wait import eventually
 
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 # An edge that was killed has left the drain's lock behind, and another waits until it has run out.
 DRAIN_SECONDS = 20.0
 OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}

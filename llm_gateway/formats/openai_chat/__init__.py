@@ -3,60 +3,65 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw
 
 from llm_gateway import members
-from llm_gateway.chat import Ask, Span
+from llm_gateway.ask import Ask, Span
+from llm_gateway.chat.reply import Reply
+from llm_gateway.chat.request import Chat
+from llm_gateway.formats import Outbound
+from llm_gateway.formats.openai_chat.answer import completion
+from llm_gateway.formats.openai_chat.asked import chat_of
+from llm_gateway.formats.openai_chat.decode import ChatDecoder, reply_of
+from llm_gateway.formats.openai_chat.fields import ABSENT, FLAG, NAME, TOKENS, member
+from llm_gateway.formats.openai_chat.guess import BYTES_PER_TOKEN, tokens_in
+from llm_gateway.formats.openai_chat.outbound import LimitName, outbound
 from llm_gateway.formats.openai_chat.stream import OpenAIStream, read_reply
+from llm_gateway.formats.openai_chat.writer import ChatWriter
 from shared.asgi import Headers
+from shared.clock import Clock
 from shared.dialects import Dialect
 from shared.dialects.openai import OpenAI, rate_headers
 from shared.errors import BadRequest
 from shared.ledger.entry import Usage
 from shared.limits.limiter import Lease
 
-_BYTES_PER_TOKEN = 4
-# An image or a recording in base64 is not text: it counts as a round number of tokens, not by its bytes.
-_ATTACHMENTS = (b";base64,", b'"data":"')
-_ATTACHMENT_BYTES, _ATTACHMENT_TOKENS, _ATTACHMENTS_MAX = 4_096, 1_500, 256
 _USAGE_WISH = b'{"include_usage":true}'
-_ABSENT = Raw(b"null")
-
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
-Tokens = Annotated[int, Meta(ge=0, le=2**31 - 1)] | None
-Choices = Annotated[int, Meta(ge=1, le=1024)] | None
-_NAME, _FLAG, _TOKENS, _CHOICES, _OPTIONS = (
-    msgspec.json.Decoder(kind) for kind in (Name, bool | None, Tokens, Choices, dict[str, Raw] | None)
-)
+_CHOICES = msgspec.json.Decoder(Annotated[int, Meta(ge=1, le=1024)] | None)
+_OPTIONS = msgspec.json.Decoder(dict[str, Raw] | None)
 
 
 class OpenAIChat:
     name = "openai_chat"
-    path = "/v1/chat/completions"
+    paths: tuple[str, ...] = ("/v1/chat/completions",)
     dialect: Dialect = OpenAI()
 
-    def read(self, body: bytes) -> Ask:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+
+    def read(self, body: bytes, params: Mapping[str, str]) -> Ask:
         found, spans = members.read(body)
         if "model" not in found:
             raise BadRequest("you must provide a model parameter", data={"param": "model"})
-        messages = bytes(found.get("messages", _ABSENT))
+        messages = bytes(found.get("messages", ABSENT))
         if not messages.startswith(b"["):
             raise BadRequest("messages must be a list of messages", data={"param": "messages"})
-        stream = _member(found, "stream", _FLAG) or False
-        options = _member(found, "stream_options", _OPTIONS) or {}
+        stream = member(found, "stream", FLAG) or False
+        options = member(found, "stream_options", _OPTIONS) or {}
         # Where both stand, it is the provider who chooses: the larger one is set aside.
-        allowed = max(_member(found, name, _TOKENS) or 0 for name in ("max_completion_tokens", "max_tokens"))
+        allowed = max(member(found, name, TOKENS) or 0 for name in ("max_completion_tokens", "max_tokens"))
         return Ask(
-            model=_member(found, "model", _NAME),
+            model=member(found, "model", NAME),
             stream=stream,
             body=body,
             spans=spans,
-            tokens_in=_tokens(messages) + len(memoryview(found.get("tools", _ABSENT))) // _BYTES_PER_TOKEN,
-            tokens_out=allowed * (_member(found, "n", _CHOICES) or 1),
-            wants_usage=stream and _member(options, "include_usage", _FLAG, "stream_options.") is True,
+            tokens_in=tokens_in(messages) + len(memoryview(found.get("tools", ABSENT))) // BYTES_PER_TOKEN,
+            tokens_out=allowed * (member(found, "n", _CHOICES) or 1),
+            wants_usage=stream and member(options, "include_usage", FLAG, "stream_options.") is True,
         )
 
     def body_for(self, ask: Ask, model: str, *, count: bool) -> bytes:
@@ -76,6 +81,37 @@ class OpenAIChat:
     def rate_headers(self, lease: Lease) -> Headers:
         return rate_headers(lease)
 
+    def chat(self, ask: Ask) -> Chat:
+        return chat_of(ask)
+
+    def reply(self, reply: Reply, ask: Ask) -> bytes:
+        return completion(reply, ask, self._clock)
+
+    def writer(self, ask: Ask) -> ChatWriter:
+        return ChatWriter(ask, self._clock)
+
+
+class OpenAIChatWire:
+    """`limit` is the provider's name for the longest answer. Without it, OpenAI's reasoning models, known by
+    their names, get `max_completion_tokens` and all others `max_tokens`, which most compatible servers
+    understand.
+    """
+
+    name = "openai_chat"
+    stream_type = "text/event-stream"
+
+    def __init__(self, limit: LimitName | None = None) -> None:
+        self._limit = limit
+
+    def request(self, chat: Chat, model: str) -> Outbound:
+        return outbound(chat, model, self._limit)
+
+    def reply(self, body: bytes) -> Reply:
+        return reply_of(body)
+
+    def decoder(self) -> ChatDecoder:
+        return ChatDecoder()
+
 
 def _with_usage(ask: Ask) -> dict[Span, bytes]:
     """The change that makes a provider count: `include_usage` set in the caller's options, or options of our
@@ -87,40 +123,3 @@ def _with_usage(ask: Ask) -> dict[Span, bytes]:
         return {(start, start): b',"stream_options":' + _USAGE_WISH}
     options = _OPTIONS.decode(ask.body[slice(*place)]) or {}
     return {place: msgspec.json.encode({**options, "include_usage": True})}
-
-
-def _member(found: dict[str, Raw], name: str, decoder: msgspec.json.Decoder[Any], path: str = "") -> Any:
-    """A member's value, None where it is absent. Raises BadRequest naming it when it has the wrong type."""
-    raw = found.get(name)
-    if raw is None:
-        return None
-    try:
-        return decoder.decode(raw)
-    except (ValueError, RecursionError) as error:
-        what = str(error)[:200].replace(" - at `$`", "")
-        raise BadRequest(
-            f"{path}{name}: {what[:1].lower()}{what[1:]}", cause=error, data={"param": path + name}
-        ) from error
-
-
-def _tokens(messages: bytes) -> int:
-    count = size = 0
-    if len(messages) > _ATTACHMENT_BYTES:
-        for marker in _ATTACHMENTS:
-            found = _attached(messages, marker)
-            count, size = count + len(found), size + sum(found)
-    return max(0, len(messages) - size) // _BYTES_PER_TOKEN + count * _ATTACHMENT_TOKENS
-
-
-def _attached(messages: bytes, marker: bytes) -> list[int]:
-    """The sizes of the long strings that begin at `marker`; only so many, for this must stay cheap."""
-    sizes: list[int] = []
-    at = messages.find(marker)
-    for _ in range(_ATTACHMENTS_MAX):
-        if at < 0:
-            break
-        end = messages.find(b'"', at + len(marker))
-        if end - at >= _ATTACHMENT_BYTES:
-            sizes.append(end - at)
-        at = messages.find(marker, at + len(marker))
-    return sizes

@@ -7,17 +7,17 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from llm_gateway.formats.openai_chat.guess import TokensOut
 from llm_gateway.formats.openai_chat.usage import WireUsage
 from shared import sse
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.ledger.entry import Usage
 
 DONE = b"[DONE]"
-_DONE_EVENT = b"data: [DONE]\n\n"
+DONE_EVENT = b"data: [DONE]\n\n"
+_SAID = 500
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_BYTES_PER_TOKEN = 4
-# By how many bytes events of one token differ: a longer word, another finish_reason.
-_ORDINARY = 48
 
 
 class _Reply(Struct, frozen=True):
@@ -40,14 +40,12 @@ class OpenAIStream:
         self.fault: UpstreamFault | None = None
         self._show_usage = show_usage
         self._splitter = sse.SseSplitter()
-        self._checked = False
-        self._events = 0
-        self._smallest = 1 << 30
-        self._beyond = 0
+        self._checked = self._counted = False
+        self._said = TokensOut()
 
     def feed(self, chunk: bytes) -> bytes:
         if self._checked and _plain(chunk) and not self._splitter.rest():
-            self._count(chunk.count(b"\n\n"), len(chunk))
+            self._said.add(chunk.count(b"\n\n"), len(chunk))
             return chunk
         kept = []
         for event in self._splitter.feed(chunk):
@@ -64,15 +62,15 @@ class OpenAIStream:
         out = self.feed(b"\n\n") if self._splitter.rest() else b""
         if self.done or self.fault:
             return out
-        if self.usage is None:
+        if not self._counted:
             self.fault = UpstreamBroken("the provider's stream ended before it was complete")
             return out
         # Some providers close instead of saying that they are done; usage comes last, so nothing is missing.
         self.done = True
-        return out + _DONE_EVENT
+        return out + DONE_EVENT
 
     def estimate(self) -> int:
-        return self._events + self._beyond // _BYTES_PER_TOKEN
+        return self._said.estimate
 
     def _keep(self, event: bytes) -> bool:
         data = sse.data_of(event)
@@ -82,7 +80,7 @@ class OpenAIStream:
         if not data:
             return True
         if self._checked and b'"error"' not in event and not _USAGE.search(event):
-            self._count(1, len(event))
+            self._said.add(1, len(event))
             return True
         return self._look(event, data)
 
@@ -90,22 +88,18 @@ class OpenAIStream:
         """An event that says more than text, or the first, which must show that this is a stream at all."""
         chunk = _read(data)
         if _given(chunk.error):
-            raise _refused(chunk.error, data)
+            raise refused_by(chunk.error, data)
         if chunk.choices is None:
             raise UpstreamBroken("the provider's stream holds something that is no completion chunk")
         self._checked = True
         counted = WireUsage.read(chunk.usage)
         if counted is not None:
             self.usage = counted
+            # Some count with every chunk: only the last one says that nothing is missing.
+            self._counted = not chunk.choices or _FINISHED.search(data) is not None
             return bool(chunk.choices) or self._show_usage
-        self._count(1, len(event))
+        self._said.add(1, len(event))
         return True
-
-    def _count(self, events: int, size: int) -> None:
-        """An event is a token; what makes it much longer than the shortest one is text of several more."""
-        self._events += events
-        self._smallest = min(self._smallest, size // events)
-        self._beyond += max(0, size - events * (self._smallest + _ORDINARY))
 
 
 def read_reply(body: bytes) -> Usage | None:
@@ -114,7 +108,7 @@ def read_reply(body: bytes) -> Usage | None:
     """
     reply = _read(body)
     if _given(reply.error):
-        raise _refused(reply.error)
+        raise refused_by(reply.error)
     if reply.choices is None:
         raise UpstreamBroken("the provider's answer is no chat completion")
     return WireUsage.read(reply.usage)
@@ -141,19 +135,26 @@ def _given(raw: Raw) -> bool:
     return bytes(raw) not in (b"", b"null")
 
 
-def _refused(error: Raw, words: bytes = b"") -> UpstreamRefused:
+def refused_by(error: Raw, words: bytes = b"") -> UpstreamRefused:
+    """The fault that a provider's `error` is, which it sent where an answer should be; `words` as it came."""
+    said, status = _details(error)
+    about = f": {said}" if said and 400 <= status < 500 else ""
     return UpstreamRefused(
-        "the provider sent an error instead of an answer",
-        upstream_status=_status(error),
+        f"the provider sent an error instead of an answer{about}",
+        upstream_status=status,
         body=words,
         retryable=True,
     )
 
 
-def _status(error: Raw) -> int:
-    """The HTTP status that some providers write into the error itself."""
+def _details(error: Raw) -> tuple[str, int]:
+    """What it says, and the HTTP status that some providers write into the error itself."""
     try:
-        code = msgspec.json.decode(error).get("code")
-    except (ValueError, AttributeError, RecursionError):
-        return 502
-    return code if isinstance(code, int) and 400 <= code <= 599 else 502
+        found = msgspec.json.decode(error)
+    except (ValueError, RecursionError):
+        return "", 502
+    if not isinstance(found, dict):
+        return "", 502
+    said, code = found.get("message"), found.get("code")
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 502
+    return (said[:_SAID] if isinstance(said, str) else ""), status

@@ -5,19 +5,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent_gateway.bindings.extensions import Extensions
+from agent_gateway.bindings.incoming import Incoming
 from agent_gateway.bindings.jsonrpc import JsonRpc
 from agent_gateway.call import Call
 from shared.errors import BadRequest, UpstreamBroken
 from tests.support.exchange import exchange
 
-BINDING = JsonRpc(frozenset())
+BINDING, INCOMING = JsonRpc(), Incoming(Extensions(()))
 MESSAGE = {"message": {"messageId": "m", "parts": [{"text": "hi"}]}}
 
 
 def _read(body: Any, **headers: str) -> Call:
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
     sent = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    return BINDING.read(exchange("/agents/x", headers=sent), raw)
+    return INCOMING.over_jsonrpc(exchange("/agents/x", headers=sent), raw)
 
 
 def _request(method: str = "SendMessage", params: Any = MESSAGE, **more: Any) -> dict[str, Any]:
@@ -28,8 +30,9 @@ def test_a_request_is_read_and_written_with_the_id_and_the_members_it_had() -> N
     call = _read(b'{"jsonrpc":"2.0","id":1.50,"method":"GetTask","params":{"id":"t","length":1e1}}')
     assert call.method.name == "GetTask"
     assert call.names.task == "t"
-    written = BINDING.write(call, msgspec.json.encode(call.params))
-    assert written == b'{"jsonrpc":"2.0","id":1.50,"method":"GetTask","params":{"id":"t","length":1e1}}'
+    written = BINDING.request(call, call.params, "http://agent/")
+    assert (written.method, written.url) == ("POST", "http://agent/")
+    assert written.body == b'{"jsonrpc":"2.0","id":1.50,"method":"GetTask","params":{"id":"t","length":1e1}}'
 
 
 @pytest.mark.parametrize(
@@ -54,10 +57,9 @@ def test_a_request_is_read_and_written_with_the_id_and_the_members_it_had() -> N
         (_request("Unheard", {}), -32601),
         (_request(params=[1]), -32602),
         (_request(params="x"), -32602),
-        (_request("ListTasks", {}), -32004),
-        (_request("CreateTaskPushNotificationConfig", {}), -32003),
-        (_request("GetExtendedAgentCard", {}), -32007),
-        (_request("message/send"), -32009),
+        (_request("CreateTaskPushNotificationConfig", {}), -32602),
+        (_request("message/send"), -32602),
+        (_request("tasks/list", {}), -32601),
     ],
 )
 def test_a_request_that_cannot_be_served_is_refused_with_the_code_for_it(body: Any, code: int) -> None:
@@ -71,7 +73,7 @@ def test_a_body_that_says_it_is_no_json_is_refused_and_one_that_says_nothing_is_
         _read(_request(), content_type="text/plain")
     assert raised.value.code == -32005
     assert _read(_request(), content_type="application/json; charset=utf-8").method.name == "SendMessage"
-    bare = BINDING.read(exchange("/agents/x"), msgspec.json.encode(_request()))
+    bare = INCOMING.over_jsonrpc(exchange("/agents/x"), msgspec.json.encode(_request()))
     assert bare.method.name == "SendMessage"
 
 
@@ -80,13 +82,15 @@ def test_an_answer_is_passed_on_byte_for_byte() -> None:
     answer = BINDING.answer(_read(_request()), body)
     assert answer.body is body
     assert bytes(answer.result) == b'{"task":{"id":"t"}}'
-    assert answer.code == 0
+    assert answer.failure is None
 
 
 def test_an_error_of_the_agents_is_an_answer() -> None:
     body = b'{"jsonrpc":"2.0","id":"r1","error":{"code":-32001,"message":"gone","data":[1]}}'
     answer = BINDING.answer(_read(_request()), body)
-    assert (answer.body, answer.code) == (body, -32001)
+    assert answer.failure is not None
+    assert (answer.body, answer.failure.code, answer.failure.message) == (body, -32001, "gone")
+    assert BINDING.whole(_read(_request()), answer).body is body
 
 
 def test_an_error_without_an_id_gets_the_clients() -> None:
@@ -97,7 +101,7 @@ def test_an_error_without_an_id_gets_the_clients() -> None:
 
 def test_an_id_may_come_back_in_another_spelling() -> None:
     call = _read(_request() | {"id": "ü"})
-    assert BINDING.answer(call, b'{"jsonrpc":"2.0","id":"\\u00fc","result":{}}').code == 0
+    assert BINDING.answer(call, b'{"jsonrpc":"2.0","id":"\\u00fc","result":{}}').failure is None
 
 
 @pytest.mark.parametrize(

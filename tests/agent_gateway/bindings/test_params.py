@@ -77,13 +77,13 @@ def test_an_id_that_no_agent_of_ours_ever_gave_is_unknown(value: str) -> None:
     assert raised.value.code == -32001
 
 
-@pytest.mark.parametrize(
-    "name", ["taskPushNotificationConfig", "pushNotificationConfig", "task_push_notification_config"]
-)
+@pytest.mark.parametrize("name", ["pushNotificationConfig", "pushNotification", "PushConfig"])
 def test_a_webhook_hidden_in_a_message_is_refused(name: str) -> None:
-    with pytest.raises(BadRequest) as raised:
-        _names("SendMessage", _message() | {"configuration": {name: {"url": "http://169.254.169.254/"}}})
-    assert raised.value.code == -32003
+    hidden = {name: {"url": "http://169.254.169.254/"}}
+    for params in (_message() | {"configuration": hidden}, _message() | hidden):
+        with pytest.raises(BadRequest) as raised:
+            _names("SendMessage", params)
+        assert raised.value.code == -32003
     assert _names("SendMessage", _message() | {"configuration": {name: None}}) == Names()
 
 
@@ -101,3 +101,10 @@ def test_the_skill_is_what_the_metadata_says(params: dict[str, Any]) -> None:
 
 def test_metadata_may_hold_anything_else() -> None:
     assert _names("SendMessage", _message(metadata={"skill": {"deep": 1}, "other_name": 2})).skill == ""
+
+
+@pytest.mark.parametrize("field", ["parts", "referenceTaskIds"])
+def test_a_message_can_not_make_us_look_things_up_for_ever(field: str) -> None:
+    many = [{"text": ""}] * 100_000 if field == "parts" else ["t"] * 100_000
+    with pytest.raises(BadRequest, match="at most"):
+        _names("SendMessage", _message(**{field: many}))

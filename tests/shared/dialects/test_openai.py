@@ -115,3 +115,17 @@ def test_without_limits_there_are_no_rate_limit_headers() -> None:
 )
 def test_time_is_written_as_openai_writes_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("upstream", [400, 413, 415, 422])
+def test_what_is_wrong_with_a_request_is_told_with_the_providers_status(upstream: int) -> None:
+    error = UpstreamRefused("too many words", upstream_status=upstream, retryable=False)
+    status, _, body = OpenAI().refusal(error, "r")
+    told = msgspec.json.decode(body)["error"]
+    assert (status, told["type"], told["message"]) == (upstream, "invalid_request_error", "too many words")
+
+
+@pytest.mark.parametrize("upstream", [401, 402, 403, 404, 405, 407, 408, 409, 425])
+def test_what_is_wrong_between_us_and_a_provider_is_not_the_callers_fault(upstream: int) -> None:
+    error = UpstreamRefused("x", upstream_status=upstream, retryable=True)
+    assert OpenAI().refusal(error, "r")[0] == 502

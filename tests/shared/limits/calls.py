@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from shared.identity.principal import ChainBudget
 from shared.ledger.entry import new_id
@@ -26,10 +27,15 @@ CALL = Estimate()
 
 
 def limit(
-    amount: int, unit: Unit = "requests", per: Per = "team", window: Window = "month", name: str = ""
+    amount: int,
+    unit: Unit = "requests",
+    per: Per = "team",
+    window: Window = "month",
+    name: str = "",
+    **more: Any,
 ) -> LimitRule:
     """Over a month unless told otherwise: no test that runs at midnight sees a counter start anew."""
-    return LimitRule(name=name or f"{per}-{unit}", per=per, unit=unit, amount=amount, window=window)
+    return LimitRule(name=name or f"{per}-{unit}", per=per, unit=unit, amount=amount, window=window, **more)
 
 
 async def reserve(
@@ -41,7 +47,7 @@ async def reserve(
     chain: str | None = None,
     budget: ChainBudget | None = None,
     taint: Sequence[str] = (),
-    **facts: str,
+    **facts: str | tuple[str, ...],
 ) -> Lease:
     wanted = plan(rules, {**FACTS, **facts}, estimate)
     chain = new_id() if chain is None else chain

@@ -11,11 +11,11 @@ MODEL_CALL = Estimate(tokens_in=10, tokens_out=90, micros=5, model_calls=1)
 
 def needs(found: Plan) -> dict[str, int]:
     """Amounts by the name of the limit."""
-    return {rule.name: int(found.arguments[5 * at + 4]) for at, rule in enumerate(found.rules)}
+    return {rule.name: int(found.arguments[6 * at + 4]) for at, rule in enumerate(found.rules)}
 
 
 def stems(found: Plan) -> list[str]:
-    return [str(stem) for stem in found.arguments[::5]]
+    return [str(stem) for stem in found.arguments[::6]]
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,31 @@ def test_plan_tells_many_lists_of_rules_apart() -> None:
 def test_a_planner_says_what_plan_says() -> None:
     rules = [limit(5), limit(7, "tokens", per="model", window="day")]
     assert Planner(rules).plan(FACTS, MODEL_CALL) == plan(rules, FACTS, MODEL_CALL)
+
+
+def test_a_call_counts_for_each_of_its_tags() -> None:
+    tagged = FACTS | {"tag": ("beta", "batch")}
+    assert stems(plan([limit(5, per="tag")], tagged, MODEL_CALL)) == [
+        "tag-requests:requests:beta",
+        "tag-requests:requests:batch",
+    ]
+    assert needs(plan([limit(5, per="tag")], FACTS | {"tag": ()}, MODEL_CALL)) == {}
+    assert needs(plan([limit(5, per="tag")], FACTS, MODEL_CALL)) == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "counted"),
+    [("beta", ["beta"]), ("b*", ["beta", "batch"]), ("*ch", ["batch"]), ("gamma", []), ("g*", [])],
+)
+def test_a_rule_for_some_tags_counts_only_those(pattern: str, counted: list[str]) -> None:
+    tagged = FACTS | {"tag": ("beta", "batch", "old")}
+    rule = limit(5, per="tag", match={"tag": pattern})
+    assert stems(plan([rule], tagged, MODEL_CALL)) == [f"tag-requests:requests:{tag}" for tag in counted]
+    whole = limit(5, per="team", match={"tag": pattern})
+    assert bool(needs(plan([whole], tagged, MODEL_CALL))) == bool(counted)
+
+
+def test_a_call_is_counted_by_who_answers_it() -> None:
+    assert stems(plan([limit(5, per="provider")], FACTS | {"provider": "openai"}, MODEL_CALL)) == [
+        "provider-requests:requests:openai"
+    ]

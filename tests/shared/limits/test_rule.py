@@ -23,6 +23,8 @@ def test_a_rule_is_read_from_configuration_with_its_defaults() -> None:
         {"window": "week"},
         {"on_outage": "maybe"},
         {"colour": "red"},
+        {"alerts": [0]},
+        {"alerts": [101]},
     ],
 )
 def test_anything_else_is_refused(wrong: dict[str, object]) -> None:
@@ -38,3 +40,8 @@ def test_two_limits_on_one_unit_need_two_names() -> None:
 def test_a_limit_needs_a_name() -> None:
     rule = LimitRule(name="", per="key", unit="requests", amount=1)
     assert problems([rule]) == ["[0].name: a limit needs a name, callers are told it when they reach it"]
+
+
+def test_calls_under_way_cannot_be_used_up() -> None:
+    rules = [limit(9, "concurrency", alerts=(50,)), limit(9, "micros", alerts=(50, 80, 100))]
+    assert problems(rules) == ["[0].alerts: calls that are under way are never used up"]

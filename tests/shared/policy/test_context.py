@@ -58,8 +58,9 @@ def test_a_resource_says_what_it_is(resource: str, facts: dict[str, str]) -> Non
 
 
 def test_a_name_that_nobody_knows_is_absent() -> None:
-    for name in NAMES - {"model", "agent", "skill", "provider", "labels", "taint", "args", "method", "path"}:
+    told = {"model", "agent", "skill", "provider", "labels", "taint", "tags", "args", "method", "path"}
+    for name in NAMES - told:
         assert _context()[name] is not None
-    for name in ("model", "provider", "taint", "args"):
+    for name in ("model", "provider", "taint", "tags", "args"):
         with pytest.raises(KeyError):
             _context()[name]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Unavailable
-from shared.store import EntryFilter, open_store
+from shared.store import EntryFilter, PolicyVersion, open_store
 from shared.store.columns import LEDGER, SPEND_COLUMNS
 from shared.store.flavor import POSTGRES, SQLITE
 from shared.store.schema import MIGRATIONS, VERSION_TABLE, pending
@@ -44,6 +44,22 @@ async def test_an_older_database_keeps_its_rows_when_it_is_brought_up_to_date(tm
     await store.append([sealed(entry())])
     assert await store.keys(None) == []
     assert len(await store.entries(EntryFilter(tenant=None))) == 1
+    await store.close()
+
+
+async def test_policies_of_an_older_database_are_numbered_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "gatestack.db"
+    connection = sqlite3.connect(path)
+    for step in (VERSION_TABLE, *pending(0, SQLITE, MIGRATIONS[:2])):
+        connection.execute(step)
+    for version in (30, 10, 20):
+        connection.execute("INSERT INTO policies VALUES (?, x'7b7d', 'configuration', '', 0)", (version,))
+    connection.commit()
+    connection.close()
+    store = open_store(f"sqlite://{path}")
+    numbers = [(version.number, version.version) for version in await store.policies()]
+    assert numbers == [(3, 30), (2, 20), (1, 10)]
+    assert await store.add_policy(PolicyVersion(version=31, number=4, rules=b"{}"))
     await store.close()
 
 

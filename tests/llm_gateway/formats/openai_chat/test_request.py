@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from llm_gateway.chat import Ask
+from llm_gateway.ask import Ask
 from llm_gateway.formats.openai_chat import OpenAIChat
 from shared.errors import BadRequest
 
@@ -11,7 +11,7 @@ FORMAT = OpenAIChat()
 
 
 def read(**members: object) -> Ask:
-    return FORMAT.read(body(**members))
+    return FORMAT.read(body(**members), {})
 
 
 def body(**members: object) -> bytes:
@@ -88,7 +88,7 @@ def test_a_member_that_must_be_there_is_asked_for(missing: str) -> None:
     members = msgspec.json.decode(body())
     del members[missing]
     with pytest.raises(BadRequest, match=missing):
-        FORMAT.read(msgspec.json.encode(members))
+        FORMAT.read(msgspec.json.encode(members), {})
 
 
 def test_a_body_in_which_nothing_has_to_change_is_passed_as_it_is() -> None:
@@ -100,7 +100,7 @@ def test_only_the_name_of_the_model_changes() -> None:
     written = (
         b'{ "messages" : [ {"role":"user","content":"caf\\u00e9"} ] ,\n "model" : "fast", "unknown":1e2 }'
     )
-    sent = FORMAT.body_for(FORMAT.read(written), 'real "model"', count=True)
+    sent = FORMAT.body_for(FORMAT.read(written, {}), 'real "model"', count=True)
     assert sent == written.replace(b'"fast"', b'"real \\"model\\""')
 
 

@@ -1,0 +1,142 @@
+"""Brings notifications to clients' webhooks: in order, again when that fails, and only to where the egress
+guard lets it.
+"""
+
+import asyncio
+import random
+
+from agent_gateway.config import PushSection
+from agent_gateway.push.outbox import Letter, Outbox
+from agent_gateway.push.webhooks import Webhook, Webhooks
+from shared.clock import Clock
+from shared.egress import Egress
+from shared.errors import Forbidden, GatestackError, Refusal, Unavailable, UpstreamFault
+from shared.http_client import HttpClient
+from shared.kill import KillSwitch
+from shared.ledger.entry import Entry
+from shared.redis_client import RedisError
+
+_AT_ONCE, _LOOK_SECONDS = 16, 1.0
+_AGAIN = frozenset((408, 425, 429))
+
+
+class Deliver:
+    def __init__(
+        self,
+        outbox: Outbox,
+        webhooks: Webhooks,
+        http: HttpClient,
+        egress: Egress,
+        kill: KillSwitch,
+        clock: Clock,
+        section: PushSection,
+    ) -> None:
+        self.news = asyncio.Event()
+        self._outbox = outbox
+        self._webhooks = webhooks
+        self._http = http
+        self._egress = egress
+        self._kill = kill
+        self._clock = clock
+        self._section = section
+
+    async def run(self) -> None:
+        """Until it is cancelled. What another replica has queued is found by looking."""
+        while True:
+            self.news.clear()
+            try:
+                busy = await self.once()
+            except (Unavailable, RedisError):
+                busy = False
+            if not busy:
+                try:
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self.news.wait()
+                except TimeoutError:
+                    continue
+
+    async def once(self) -> bool:
+        """Everything that is due now; whether there was anything."""
+        taken = await self._outbox.take(_AT_ONCE)
+        await asyncio.gather(*(self._one(hook, raw, letter) for hook, raw, letter in taken))
+        return bool(taken)
+
+    async def _one(self, hook: str, raw: bytes, letter: Letter) -> None:
+        webhook = await self._webhooks.find(hook)
+        if webhook is None:
+            await self._outbox.forget(hook)
+            return
+        try:
+            self._check(webhook)
+            status, after = await self._sent(webhook, letter)
+        except UpstreamFault as error:
+            await self._failed(hook, raw, letter, error.detail, None)
+        except Refusal as error:
+            await self._outbox.bury(hook, raw, letter, error.detail)
+        except GatestackError as error:
+            await self._failed(hook, raw, letter, error.detail, None)
+        else:
+            await self._answered(webhook, raw, letter, status, after)
+
+    async def _answered(
+        self, webhook: Webhook, raw: bytes, letter: Letter, status: int, after: str | None
+    ) -> None:
+        hook = webhook.id
+        if 200 <= status < 300:
+            await self._outbox.done(hook, raw)
+        elif status == 410:
+            await self._webhooks.remove(webhook)
+            await self._outbox.forget(hook)
+        elif status >= 500 or status in _AGAIN:
+            await self._failed(hook, raw, letter, f"the webhook answered HTTP {status}", after)
+        else:
+            await self._outbox.bury(hook, raw, letter, f"the webhook answered HTTP {status}")
+
+    async def _failed(self, hook: str, raw: bytes, letter: Letter, why: str, after: str | None) -> None:
+        section = self._section
+        if letter.attempts + 1 >= section.attempts:
+            await self._outbox.bury(hook, raw, letter, why)
+            return
+        pause = min(section.pause_seconds * 2**letter.attempts, section.longest_seconds)
+        asked = float(after) if after is not None and after.isascii() and after.isdigit() else 0.0
+        wait = max(pause * random.uniform(0.5, 1.0), min(asked, section.longest_seconds))  # noqa: S311
+        await self._outbox.later(hook, raw, letter, wait)
+
+    async def _sent(self, webhook: Webhook, letter: Letter) -> tuple[int, str | None]:
+        """Status and Retry-After of the webhook's answer. Redirects are answers, and not followed."""
+        destination = await self._egress.check(webhook.url)
+        if self._section.https_only and destination.scheme != "https":
+            raise Forbidden("webhooks are called over https only")
+        seconds = self._section.timeout_seconds
+        async with await self._http.send(
+            "POST",
+            webhook.url,
+            headers=_headers(webhook, letter),
+            body=letter.body.encode(),
+            connect_timeout=seconds,
+            header_timeout=seconds,
+            idle_timeout=seconds,
+            pinned=destination,
+        ) as reply:
+            return reply.status, reply.header("retry-after")
+
+    def _check(self, webhook: Webhook) -> None:
+        """Raises Killed when whoever registered it, or the agent, has been stopped meanwhile."""
+        entry = Entry(id=webhook.id, service="agent_gateway", started_at=self._clock.now_us(), request_id="")
+        entry.caller, entry.agent, entry.task = webhook.caller, webhook.agent, webhook.task
+        self._kill.check(entry)
+
+
+def _headers(webhook: Webhook, letter: Letter) -> list[tuple[bytes | str, bytes | str]]:
+    """The client's own authentication, and an id by which it can tell a repetition."""
+    headers: list[tuple[bytes | str, bytes | str]] = [
+        ("content-type", letter.kind),
+        ("a2a-version", webhook.wire.rpartition("/")[2]),
+        ("x-gatestack-delivery", letter.id),
+        ("user-agent", "gatestack"),
+    ]
+    if webhook.token:
+        headers.append(("x-a2a-notification-token", webhook.token))
+    if webhook.scheme and webhook.credentials:
+        headers.append(("authorization", f"{webhook.scheme} {webhook.credentials}"))
+    return headers

@@ -1,0 +1,1 @@
+"""What there is to choose from: agents and their skills, as one caller may use them."""

@@ -1,0 +1,114 @@
+"""`gatestack token`: a short-lived token for trying things, and what a token says."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from api_gateway.cli.remote import CommandFailed, Remote
+from api_gateway.cli.show import Output, lines
+
+_HERE = Remote()
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def register(parent: App) -> None:
+    parent.command(token)
+
+
+def token(
+    sub: str = "",
+    *,
+    tenant: str = "",
+    via: tuple[str, ...] = (),
+    audience: str = "",
+    team: str = "",
+    project: str = "",
+    tier: str = "",
+    scope: tuple[str, ...] = (),
+    usd: float = 0,
+    seconds: int = 60,
+    decode: str = "",
+    quiet: Flag = False,
+    remote: Remote = _HERE,
+) -> Output:
+    """Make a token that stands for SUB, for operators who try things; it is on record who made it.
+
+    Parameters
+    ----------
+    sub
+        user:alice, agent:planner, service:billing.
+    via
+        The agents that act for them, in order; may be given more than once. Makes a delegation token, which
+        is used like a key at the edge.
+    audience
+        llm_gateway, mcp_gateway or agent_gateway. Makes an identity token, which goes straight to that
+        gateway in the header Txn-Token.
+    scope
+        Narrow it to these resources (model:*, tool:git/*); may be given more than once.
+    usd
+        The most that its chain may cost, in dollars.
+    seconds
+        How long it is valid: up to 3600 for a delegation, 120 for an identity token.
+    decode
+        Make none, but show the claims of this token (- reads it from standard input) and whether it is
+        believed. Exit code 1 when it is not.
+    quiet
+        Print the token alone, for $(…).
+    """
+    if decode:
+        return _decoded(remote, decode)
+    if not sub:
+        raise CommandFailed("say whom it stands for, like user:alice, or show one with --decode", 2)
+    if bool(via) == bool(audience):
+        raise CommandFailed("say either --via agent:planner (a delegation) or --audience llm_gateway", 2)
+    body = {
+        "sub": sub,
+        "tenant": tenant,
+        "kind": "delegation" if via else "identity",
+        "via": via,
+        "audience": audience,
+        "team": team,
+        "project": project,
+        "tier": tier,
+        "scope": scope,
+        "budget": {"micros": round(usd * 1_000_000)} if usd else {},
+        "seconds": seconds,
+    }
+    made = remote.post("/tokens", body)
+    if quiet:
+        return Output(made, lines(made["token"]), as_json=remote.json)
+    use = "authorization: Bearer <token>" if via else "txn-token: <token>"
+    told = [made["token"], "", f"valid until {_when(made['expires_at'])}; send it as {use}"]
+    return Output(made, lines(*told, *_claims(made["claims"])), as_json=remote.json)
+
+
+def _decoded(remote: Remote, text: str) -> Output:
+    if text == "-":
+        text = input()
+    answer = remote.post("/tokens/decode", {"token": text.strip()})
+    signed = "signed by a key of its issuer" if answer["signed"] else "NOT vouched for by its issuer"
+    told = [f"{answer['typ']}, {signed}", *(f"  not believed: {problem}" for problem in answer["problems"])]
+    return Output(
+        answer,
+        lines(*told, *_claims(answer["claims"])),
+        as_json=remote.json,
+        code=0 if answer["valid"] else 1,
+    )
+
+
+def _claims(claims: dict[str, Any]) -> list[str]:
+    width = max((len(name) for name in claims), default=0)
+    times = ("iat", "exp", "nbf")
+    return [
+        f"  {name:{width}}  {value}" + (f" ({_when(value)})" if name in times and type(value) is int else "")
+        for name, value in claims.items()
+        if value not in ("", [], {})
+    ]
+
+
+def _when(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return "no time that a clock can show"

@@ -1,0 +1,238 @@
+"""`POST /oauth/token`: one token for another that can do less, or that says who else acts (RFC 8693).
+
+A delegation token becomes a fresh one for as long as its chain lives; together with an agent's own key it
+becomes one in which that agent acts. Nothing that comes out is wider than what went in.
+"""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from api_gateway.exchange import Wanted, exchanged
+from api_gateway.guard import strip_identity
+from api_gateway.limit import limit
+from api_gateway.oauth_form import Form, OAuthErrors, answer, headers, read_form
+from api_gateway.pipeline import unscoped
+from shared.account import Account, Flight
+from shared.asgi import Exchange, Receive, Scope, Send
+from shared.authenticators.delegation_token import DelegationToken
+from shared.authenticators.virtual_key import VirtualKey
+from shared.chain import ChainState
+from shared.clock import Clock
+from shared.dialects.model_paths import PREFIXES
+from shared.errors import (
+    BadRequest,
+    BudgetExceeded,
+    DelegationRefused,
+    GatestackError,
+    MethodNotAllowed,
+    Unauthenticated,
+)
+from shared.identity import narrow
+from shared.identity.keys import PREFIX
+from shared.identity.principal import Caller
+from shared.identity.signing import Signer
+from shared.identity.token import DELEGATION, delegation_claims
+from shared.limits.branch import share_of
+from shared.limits.limiter import Limiter
+from shared.limits.rule import LimitRule
+from shared.policy import PolicyBox, authorize
+
+PATH = "/oauth/token"
+_RESOURCE = "route:oauth"
+_BODY_CAP = 65_536
+# What a caller may name as `audience` or as the path of a `resource`, and the scope that this is.
+_AUDIENCES: dict[str, narrow.Scope] = {
+    "llm_gateway": ("model:*",),
+    "mcp_gateway": ("tool:*", "prompt:*", "resource:*"),
+    "agent_gateway": ("agent:*",),
+}
+_TOOL_PATHS = ("/mcp", "/servers", "/catalogs")
+_PATHS = dict.fromkeys(PREFIXES, "llm_gateway") | dict.fromkeys(_TOOL_PATHS, "mcp_gateway")
+
+
+class TokenEndpoint:
+    """`seconds` is how long a token is valid, `longest` for how long one chain can be kept going by exchange.
+
+    Policy is asked for `route:oauth`, and where an agent joins the chain for `agent:<name>`: `delegate` when
+    the agent has proved itself with a key of its own, `vouch` when the caller only names it.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        delegation: DelegationToken,
+        key: VirtualKey,
+        policy: PolicyBox,
+        limiter: Limiter,
+        rules: list[LimitRule],
+        signer: Signer,
+        clock: Clock,
+        seconds: int,
+        longest: int,
+        max_depth: int,
+    ) -> None:
+        self._account = account
+        self._delegation = delegation
+        self._key = key
+        self._policy = policy
+        self._limiter = limiter
+        self._rules = rules
+        self._signer = signer
+        self._clock = clock
+        self._seconds = seconds
+        self._longest = longest
+        self._max_depth = max_depth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        strip_identity(exchange)
+        async with self._account(exchange, OAuthErrors()) as flight:
+            flight.entry.resource, flight.entry.action = _RESOURCE, "invoke"
+            if exchange.method != "POST":
+                raise MethodNotAllowed("the token endpoint takes POST")
+            form = read_form(exchange, await exchange.body(_BODY_CAP))
+            actor = await self._actor(form, flight)
+            subject = await self._subject(form)
+            flight.identify(subject)
+            onward = self._grown(subject, actor, form)
+            flight.entry.caller = onward
+            flight.check()
+            flight.granted(authorize(self._policy.current, unscoped(onward), _RESOURCE, "invoke"))
+            grant = authorize(self._policy.current, unscoped(subject), _RESOURCE, "invoke")
+            flight.lease = await limit(grant, self._rules, self._limiter, "oauth")
+            await self._issue(exchange, flight, subject, onward, form)
+
+    async def _actor(self, form: Form, flight: Flight) -> Caller | None:
+        """Who presents the subject token, where they prove to be somebody else. Asks the kill list about
+        them.
+        """
+        if not form.presented:
+            return None
+        if len(form.presented) > 1:
+            raise BadRequest("this request has two different actors: send one credential beside the subject")
+        [secret] = form.presented
+        if not secret.startswith(PREFIX):
+            raise Unauthenticated(
+                "an actor proves itself with a key of its own: what it was given to act for somebody says "
+                "nothing about it",
+                data="invalid_client",
+            )
+        try:
+            actor = self._key.caller(secret)
+        except Unauthenticated as error:
+            raise Unauthenticated(error.detail, data="invalid_client", cause=error.cause) from error
+        flight.entry.caller = actor
+        flight.check()
+        return actor
+
+    async def _subject(self, form: Form) -> Caller:
+        if form.subject.startswith(PREFIX):
+            return self._key.caller(form.subject)
+        if form.subject.count(".") != 2:
+            raise Unauthenticated("subject_token: neither a delegation token nor a key of this gateway")
+        return await self._delegation.caller(form.subject)
+
+    def _grown(self, subject: Caller, actor: Caller | None, form: Form) -> Caller:
+        """`subject` as the one who asks will act for it. Raises DelegationRefused, Forbidden."""
+        if actor is None and not form.actor:
+            if subject.depth == 0:
+                raise BadRequest(
+                    "a key names nobody who acts for its owner: send the agent's own key as actor_token, or "
+                    "name the agent as requested_actor"
+                )
+            return subject
+        name = form.actor or (actor.actor if actor is not None else "")
+        if actor is not None:
+            _related(subject, actor, name)
+            # No more than the key of the actor allows.
+            narrower = narrow.narrowed(subject, scope=actor.principal.scope)
+            if subject.actor == name:
+                return narrower
+        else:
+            narrower = subject
+        if not name.startswith("agent:") or not name.isprintable() or "*" in name:
+            raise BadRequest("only an agent can act for somebody else: agent:<name>")
+        action = "delegate" if actor is not None else "vouch"
+        authorize(self._policy.current, subject, name, action)
+        return narrower.through(name, max_depth=self._max_depth)
+
+    async def _issue(
+        self, exchange: Exchange, flight: Flight, subject: Caller, onward: Caller, form: Form
+    ) -> None:
+        """Raises BadRequest where more is asked for than there is, BudgetExceeded when the chain is over."""
+        state = await self._limiter.state(subject.principal.tenant, subject.chain)
+        now = self._clock.now_us()
+        wanted = Wanted(
+            scope=form.scope,
+            targets=_targets(form.targets, exchange.header("host") or ""),
+            seconds=form.seconds,
+            depth=form.depth,
+            share=share_of(state.remaining(onward.budget, now), form.share) if form.share is not None else "",
+        )
+        onward = exchanged(onward, wanted, int(self._clock.now()), self._longest)
+        seconds = self._lifetime(onward, state, now)
+        claims = delegation_claims(
+            # A fresh token stands where the old one stood; only what an agent joins hangs below this entry.
+            msgspec.structs.replace(onward, hop=onward.hop - (onward.actors == subject.actors)),
+            issuer=self._signer.issuer,
+            entry_id=onward.parent if onward.actors == subject.actors else flight.entry.id,
+            trace=flight.trace,
+            ttl=seconds,
+            clock=self._clock,
+        )
+        token = self._signer.sign(claims, typ=DELEGATION)
+        flight.entry.detail = f"a token for {onward.actor}, valid for {claims['exp'] - claims['iat']} s"
+        body = answer(token, claims["exp"] - claims["iat"], onward.principal.scope)
+        await exchange.reply(200, headers(), body)
+
+    def _lifetime(self, onward: Caller, state: ChainState, now: int) -> int:
+        left = state.remaining(onward.budget, now).seconds
+        if left is not None and left <= 0:
+            raise BudgetExceeded("this chain has used up its time")
+        return self._seconds if left is None else min(self._seconds, left)
+
+
+def _related(subject: Caller, actor: Caller, name: str) -> None:
+    """Raises DelegationRefused when the two have nothing to do with each other."""
+    if actor.principal.tenant != subject.principal.tenant:
+        raise DelegationRefused("the actor and the subject belong to two different tenants")
+    if name != actor.actor:
+        raise DelegationRefused("requested_actor is not the one that the actor's key stands for")
+
+
+def _targets(targets: tuple[str, ...], host: str) -> narrow.Scope:
+    """The scope that `audience` and `resource` name together; () where neither was sent."""
+    found: list[str] = []
+    for target in targets:
+        found += _target(target, host)
+    return tuple(dict.fromkeys(found))
+
+
+def _target(target: str, host: str) -> narrow.Scope:
+    if target in _AUDIENCES:
+        return _AUDIENCES[target]
+    try:
+        parts = urlsplit(target)
+    except ValueError as error:
+        raise _no_target(target) from error
+    if parts.scheme not in ("http", "https") or not host or parts.netloc.lower() != host.lower():
+        raise _no_target(target)
+    kind, _, name = parts.path.strip("/").partition("/")
+    name = name.partition("/")[0]
+    if kind == "agents" and name and "*" not in name:
+        return (f"agent:{name}", f"agent:{name}/*")
+    if kind == "servers" and name and "*" not in name:
+        return (f"tool:{name}/*", f"prompt:{name}/*", f"resource:{name}/*")
+    gateway = "agent_gateway" if kind == "agents" else _PATHS.get(f"/{kind}")
+    if gateway is None:
+        raise _no_target(target)
+    return _AUDIENCES[gateway]
+
+
+def _no_target(target: str) -> GatestackError:
+    known = ", ".join(_AUDIENCES)
+    return BadRequest(
+        f"{target[:100]}: name one of {known}, or an address of this gateway", data="invalid_target"
+    )

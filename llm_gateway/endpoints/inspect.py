@@ -1,0 +1,32 @@
+"""Guards over what is sent to other endpoints than chat: the texts that an inquiry holds."""
+
+from llm_gateway.catalog import Model
+from llm_gateway.chat.parts import Text
+from llm_gateway.chat.request import Chat, Message
+from llm_gateway.endpoints.endpoint import Inquiry
+from llm_gateway.guards.selected import Guards
+from shared.account import Flight
+from shared.errors import Forbidden
+
+
+class Inspect:
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+
+    async def __call__(self, inquiry: Inquiry, flight: Flight, model: Model) -> None:
+        """Raises Forbidden, also where a guard would have the text rewritten: these requests go on as they
+        are. Raises Unavailable.
+        """
+        caller = flight.entry.caller
+        if caller is None or not inquiry.texts:
+            return
+        active = self._guards.for_caller(caller, model, flight.entry.tags)
+        if not active:
+            return
+        said = Message(role="user", parts=tuple(Text(text=text) for text in inquiry.texts))
+        chat = Chat(origin="texts", model=inquiry.model, messages=(said,))
+        if await self._guards.run(active, chat, flight).request(chat) is not chat:
+            raise Forbidden(
+                "a guard would take something out of this text, and this endpoint sends texts as they are: "
+                "take it out yourself"
+            )

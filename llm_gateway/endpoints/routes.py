@@ -1,0 +1,61 @@
+"""Builds the endpoints next to chat, and says where they stand."""
+
+from starlette.routing import Route
+
+from llm_gateway.authorize import Authorize
+from llm_gateway.batches import Batches
+from llm_gateway.catalog import Catalog
+from llm_gateway.config import Section
+from llm_gateway.endpoints.admit import Admit
+from llm_gateway.endpoints.errand import ErrandPipeline
+from llm_gateway.endpoints.forward import Forward
+from llm_gateway.endpoints.owned import Owned
+from llm_gateway.endpoints.pipeline import EndpointPipeline, Inspect, unguarded
+from llm_gateway.endpoints.registry import ENDPOINTS
+from llm_gateway.endpoints.upstream import Upstream
+from llm_gateway.files import Files
+from llm_gateway.limit import Limit
+from llm_gateway.passthrough import PATH as PASSTHROUGH
+from llm_gateway.passthrough import Passthrough
+from shared.attempts import Breaker
+from shared.authenticators import Authenticate
+from shared.identity.principal import ChainBudget
+from shared.parts import Parts
+
+
+def endpoint_routes(
+    section: Section,
+    parts: Parts,
+    *,
+    catalog: Catalog,
+    authenticate: Authenticate,
+    authorize: Authorize,
+    limit: Limit,
+    budget: ChainBudget,
+    inspect: Inspect = unguarded,
+) -> list[Route]:
+    """`budget` is what any chain may spend."""
+    own, upstream = section.endpoints, Upstream(parts.http)
+    forward = Forward(upstream, Breaker(parts.clock), parts.clock, max_reply_bytes=section.max_reply_bytes)
+    routes = []
+    for endpoint in ENDPOINTS:
+        pipeline = EndpointPipeline(
+            endpoint,
+            account=parts.account,
+            authenticate=authenticate,
+            authorize=authorize,
+            limit=limit,
+            inspect=inspect,
+            forward=forward,
+            max_body_bytes=own.max_upload_bytes if endpoint.form else section.max_body_bytes,
+        )
+        routes += [Route(path, endpoint=pipeline) for path in endpoint.paths]
+    admit = Admit(parts.policy, parts.limiter, section.limits, budget)
+    owned = Owned(parts.redis, parts.clock)
+    files = Files(section, admit, catalog, owned, upstream)
+    batches = Batches(section, admit, catalog, owned, upstream)
+    passed = Passthrough(section, admit, catalog, upstream)
+    for errands, paths in ((files, files.paths), (batches, batches.paths), (passed, (PASSTHROUGH,))):
+        errand = ErrandPipeline(errands, account=parts.account, authenticate=authenticate, admit=admit)
+        routes += [Route(path, endpoint=errand) for path in paths]
+    return routes

@@ -1,0 +1,181 @@
+"""What a request reaches for beside its model, refused before anything is decided about it: things in the
+provider's account there, which all callers share; servers of the caller's own, which providers would send to
+what they are told; other models, which nobody has been asked about.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from llm_gateway.ask import Ask
+from shared.errors import BadRequest
+
+Json = dict[str, Any]
+
+# Members of a whole request.
+_MODELS = ("models", "fallbacks", "fallback_models")
+_OF_ACCOUNT = ("cachedContent", "cached_content", "data_sources", "dataSources")
+_SERVERS = ("mcp_servers", "mcpServers")
+# Without any of these there is nothing to look for. Rare bytes are looked for first: this is done for every
+# call.
+_WORDS = (b"container", b'"mcp', b'"retrieval"', b'"files/')
+_JOINED = (b"file_id", b"vector_store", b"skill_id", b'"file_search"', b'"file_uri"', b"mcp_")
+_FILES = (b'"fileUri"', b'"fileSearch"')
+_PLACES = (b"gs:", b"GS:", b"s3:", b"S3:", b"googleapis")
+_MODEL = b'"model"'
+# Plain characters written as numbers: any name may be hidden so.
+_ESCAPED = re.compile(rb"\\u00[2-7]")
+_ADDRESSES = ("url", "image_url", "file_url", "fileUri", "file_uri")
+_STORES = ("fileSearch", "file_search", "retrieval")
+_LISTS = ("file_ids", "vector_store_ids")
+# What callers' own tools get and say, schemas, and what a model has cited: nobody acts on what stands there.
+_OPAQUE = frozenset(
+    (
+        *("arguments", "args", "parameters", "input_schema", "schema", "json_schema", "response", "metadata"),
+        *("parametersJsonSchema", "responseSchema", "responseJsonSchema", "response_schema"),
+        *("annotations", "citations", "results"),
+    )
+)
+_CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
+_SAID = frozenset(
+    (
+        *("file_citation", "container_file_citation", "file_path", "code_execution_output"),
+        "bash_code_execution_output",
+    )
+)
+_OWN_TOOLS = frozenset(("function", "custom", None))
+
+
+class Reach(Struct, frozen=True):
+    """How far callers may reach, as the operator has said."""
+
+    remote_tools: bool = False
+    account_ids: bool = False
+
+    def refuse(self, ask: Ask) -> None:
+        """Raises BadRequest."""
+        for name in _MODELS:
+            if name in ask.spans:
+                raise _refused(name, "a request is for one model; who answers in its place is not its choice")
+        if not self.account_ids:
+            for name in _OF_ACCOUNT:
+                if _given(ask, name):
+                    raise _refused(name, _ACCOUNT)
+        if not self.remote_tools:
+            for name in _SERVERS:
+                if _given(ask, name):
+                    raise _refused(name, _REMOTE)
+        # The model itself is named once.
+        if _suspect(ask.body) or ("tools" in ask.spans and ask.body.count(_MODEL) > 1):
+            self._look(ask)
+
+    def _look(self, ask: Ask) -> None:
+        try:
+            whole = msgspec.json.decode(ask.body)
+        except (ValueError, RecursionError) as error:
+            raise BadRequest(f"the body is not valid JSON: {error}", cause=error) from error
+        for value in _objects(whole):
+            if not self.account_ids and (name := _in_account(value)):
+                raise _refused(name, _ACCOUNT)
+            if not self.remote_tools and (name := _remote(value)):
+                raise _refused(name, _REMOTE)
+        if any(
+            isinstance(tool, dict) and isinstance(tool.get("model"), str) and _kind(tool) not in _OWN_TOOLS
+            for tool in _tools(whole)
+        ):
+            raise _refused("tools", "a tool may not bring a model of its own; leave its `model` out")
+
+
+_ACCOUNT = (
+    "names something that a provider keeps, in an account which all callers here share; send the content"
+)
+_REMOTE = "servers and connectors of your own are not allowed here"
+
+
+def _suspect(body: bytes) -> bool:
+    if any(word in body for word in _WORDS) or (b"\\u00" in body and _ESCAPED.search(body)):
+        return True
+    if b"_" in body and any(word in body for word in _JOINED):
+        return True
+    if b'"file' in body and any(word in body for word in _FILES):
+        return True
+    return (b":/" in body or b":\\/" in body) and any(word in body for word in _PLACES)
+
+
+def _refused(name: str, why: str) -> BadRequest:
+    return BadRequest(f"{name}: {why}", data={"param": name})
+
+
+def _given(ask: Ask, name: str) -> bool:
+    place = ask.spans.get(name)
+    return place is not None and ask.body[slice(*place)] not in (b"null", b"[]", b'""')
+
+
+def _objects(whole: Any) -> Iterator[Json]:
+    waiting = [whole]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += [item for item in value if isinstance(item, dict | list)]
+        else:
+            yield value
+            skipped = "input" if _kind(value) in _CALLS else ""
+            waiting += [
+                item
+                for name, item in value.items()
+                if isinstance(item, dict | list) and name not in _OPAQUE and name != skipped
+            ]
+
+
+def _in_account(value: Json) -> str:
+    """The member that names something there; empty where none does."""
+    kind = _kind(value)
+    if kind not in _SAID:
+        for name in ("file_id", "container_id"):
+            if value.get(name) and isinstance(value[name], str):
+                return name
+    if value.get("skill_id") and kind != "anthropic":
+        return "skill_id"
+    held = value.get("container")
+    if (isinstance(held, str) and held) or (isinstance(held, dict) and held.get("id")):
+        return "container"
+    for name in _LISTS:
+        if value.get(name) and isinstance(value[name], list):
+            return name
+    return next((name for name in _ADDRESSES if _private(value.get(name))), "") or next(
+        (name for name in _STORES if isinstance(value.get(name), dict)), ""
+    )
+
+
+def _private(address: object) -> bool:
+    """Whether a provider would open it with its account's rights, or has it itself."""
+    if not isinstance(address, str) or address[:5].casefold() == "data:":
+        return False
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if parts.scheme in ("http", "https"):
+        return host.endswith("generativelanguage.googleapis.com")
+    return parts.scheme in ("gs", "s3") or address.startswith(("files/", "cachedContents/"))
+
+
+def _remote(value: Json) -> str:
+    if _kind(value) == "mcp" and any(value.get(name) for name in ("server_url", "connector_id", "tunnel_id")):
+        return "tools"
+    return next((name for name in _SERVERS if value.get(name)), "")
+
+
+def _tools(whole: Any) -> list[Any]:
+    found = whole.get("tools") if isinstance(whole, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _kind(value: Json) -> str | None:
+    kind = value.get("type")
+    return kind if isinstance(kind, str) else None

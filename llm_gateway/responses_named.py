@@ -1,0 +1,66 @@
+"""Items of earlier responses that a caller only names, as some SDKs do unless they are told to store nothing:
+put where their names stand.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from llm_gateway.formats.openai_responses.references import references, response_of
+from shared.errors import BadRequest, NotFound
+
+Find = Callable[[Sequence[str]], Awaitable[Sequence[bytes]]]
+_RESPONSES_MAX = 128
+_ID_MAX = 128
+# In every name that is ours, so that most requests need not be taken apart.
+_SIGN = b"_gs"
+
+
+class _Item(Struct, frozen=True):
+    id: str = ""
+
+
+class _Response(Struct, frozen=True):
+    output: list[Raw]
+
+
+_list = msgspec.json.Decoder(list[Raw]).decode
+_item = msgspec.json.Decoder(_Item).decode
+_response = msgspec.json.Decoder(_Response).decode
+
+
+async def filled(input: bytes, find: Find) -> bytes | None:
+    """`input` with all of its items, None where nothing is missing from it. `find` has the responses of these
+    names, empty where the caller may not see one. Raises NotFound, BadRequest, Unavailable.
+    """
+    if not input.startswith(b"[") or _SIGN not in input:
+        return None
+    named = references(input)
+    if not named:
+        return None
+    ids = list(dict.fromkeys(response_of(id) for _, id in named))
+    if len(ids) > _RESPONSES_MAX:
+        raise BadRequest(
+            f"input: names items of more than {_RESPONSES_MAX} responses; send them instead",
+            data={"param": "input"},
+        )
+    known = {name: item for body in await find(ids) if body for name, item in _output(body)}
+    items = _list(input)
+    for place, id in named:
+        if id not in known:
+            raise _missing(place, id)
+        items[place] = known[id]
+    return msgspec.json.encode(items)
+
+
+def _output(response: bytes) -> list[tuple[str, Raw]]:
+    return [(_item(item).id, item) for item in _response(response).output]
+
+
+def _missing(place: int, id: str) -> NotFound:
+    return NotFound(
+        f"input[{place}]: there is no item {id[:_ID_MAX]!r}: it was not stored, has expired, or is not "
+        "yours; send the item itself",
+        data={"param": f"input[{place}]"},
+    )

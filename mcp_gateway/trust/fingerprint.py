@@ -1,0 +1,39 @@
+"""What a tool is, in one spelling: everything about it that a model reads or a caller relies on, and whose it
+is.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from mcp_gateway.config import Http, Transport
+from shared.identity.jcs import canonical
+
+_MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
+
+
+class _Info(msgspec.Struct):
+    name: str = ""
+
+
+def identity(transport: Transport, info: bytes) -> str:
+    """Who a server is: where it is found, and what it calls itself. Its version may change with every
+    release.
+    """
+    where = transport.url if isinstance(transport, Http) else " ".join((transport.command, *transport.args))
+    try:
+        name = msgspec.json.decode(info, type=_Info).name
+    except msgspec.DecodeError:
+        name = ""
+    return f"{name} at {where}"
+
+
+def fingerprint(definition: bytes, server: str) -> tuple[str, bytes]:
+    """The SHA-256 of a tool's canonical definition, and that definition. Raises ValueError for one that has
+    none.
+    """
+    members: dict[str, Any] = msgspec.json.decode(definition)
+    known = {name: members[name] for name in _MEMBERS if members.get(name) is not None}
+    written = canonical(known | {"server": server})
+    return hashlib.sha256(written).hexdigest(), written

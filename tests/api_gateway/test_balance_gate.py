@@ -1,0 +1,96 @@
+"""A route takes only so many requests at once; who cannot get in hears it early."""
+
+import asyncio
+import contextlib
+import functools
+
+import pytest
+
+from api_gateway.balance.gate import Gate
+from api_gateway.balance.settings import Concurrency
+from shared.clock import Clock
+from shared.errors import Unavailable
+from tests.support.clock import FakeClock
+from tests.support.wait import eventually
+
+
+async def _inside(gate: Gate, until: asyncio.Event, order: list[int], number: int) -> None:
+    async with gate.place():
+        order.append(number)
+        await until.wait()
+
+
+async def test_who_waits_gets_in_by_turn() -> None:
+    gate = Gate(Concurrency(limit=1, queue=2, wait_seconds=5), Clock())
+    doors = [asyncio.Event() for _ in range(3)]
+    order: list[int] = []
+    async with asyncio.TaskGroup() as group:
+        for number, door in enumerate(doors):
+            group.create_task(_inside(gate, door, order, number))
+        await eventually(lambda: gate.waiting == 2, "two wait")
+        assert order == [0]
+        for number, door in enumerate(doors):
+            await eventually(functools.partial(order.__contains__, number), "its turn")
+            door.set()
+    assert order == [0, 1, 2]
+    assert gate.shed == 0
+
+
+async def test_a_full_queue_sheds_at_once_and_says_when_to_come_back() -> None:
+    gate = Gate(Concurrency(limit=1, queue=1, wait_seconds=5), Clock())
+    door = asyncio.Event()
+    order: list[int] = []
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_inside(gate, door, order, 1))
+        group.create_task(_inside(gate, door, order, 2))
+        await eventually(lambda: gate.waiting == 1, "one waits")
+        with pytest.raises(Unavailable) as refused:
+            await _inside(gate, door, order, 3)
+        door.set()
+    assert refused.value.retry_after == 1
+    assert (order, gate.shed) == ([1, 2], 1)
+
+
+async def test_who_would_wait_in_vain_is_told_at_once() -> None:
+    clock = FakeClock()
+    gate = Gate(Concurrency(limit=1, queue=100, wait_seconds=2), clock)
+    for _ in range(20):
+        async with gate.place():
+            clock.advance(30)
+    async with gate.place():
+        with pytest.raises(Unavailable) as refused:
+            async with gate.place():
+                raise AssertionError("it was let in")
+    assert refused.value.retry_after is not None
+    assert refused.value.retry_after > 20
+
+
+async def test_waiting_has_an_end_and_frees_its_place() -> None:
+    gate = Gate(Concurrency(limit=1, queue=1, wait_seconds=0.01), Clock())
+    async with gate.place():
+        with pytest.raises(Unavailable):
+            async with gate.place():
+                raise AssertionError("it was let in")
+    assert gate.waiting == 0
+    async with gate.place():
+        pass
+
+
+async def test_who_leaves_the_queue_leaves_no_hole() -> None:
+    gate = Gate(Concurrency(limit=1, queue=5, wait_seconds=5), Clock())
+    door = asyncio.Event()
+    order: list[int] = []
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_inside(gate, door, order, 1))
+        leaving = group.create_task(_inside(gate, door, order, 2))
+        await eventually(lambda: gate.waiting == 1, "one waits")
+        # In one go: its turn has come, and it goes in that same moment.
+        door.set()
+        await asyncio.sleep(0)
+        assert gate.waiting == 0
+        leaving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaving
+    assert order == [1]
+    async with asyncio.timeout(5), gate.place():
+        assert gate.waiting == 0
