@@ -11,6 +11,7 @@ from shared.ledger.entry import Entry
 from tests.api_gateway.governing import POLICY, RULES, current
 from tests.api_gateway.office import Office, opened, said
 from tests.support.rows import caller, entry
+from tests.support.wait import eventually
 
 
 async def test_nobody_locks_themselves_out(office: Office) -> None:
@@ -38,8 +39,12 @@ async def test_a_published_policy_outlives_a_restart_until_the_configuration_cha
         kept, etag = await current(office)
         assert (len(kept["rules"]), etag) == (1, '"2"')
     async with opened(tmp_path, POLICY | {"rules": RULES[:3]}) as office:
-        kept, etag = await current(office)
-        assert (len(kept["rules"]), etag) == (4, '"3"')
+
+        async def adopted() -> bool:
+            kept, etag = await current(office)
+            return (len(kept["rules"]), etag) == (4, '"3"')
+
+        await eventually(adopted, "the new configuration is in force")
 
 
 async def test_a_draft_is_held_against_what_happened(office_on: Office) -> None:
