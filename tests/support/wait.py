@@ -1,11 +1,11 @@
-"""Waiting for a condition instead of for time: never longer than five seconds, unless processes start."""
+"""Waiting for a condition instead of for time: never longer than fifteen seconds, unless processes start."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TypeVar, overload
 
-SECONDS = 5.0
+SECONDS = 15.0
 Value = TypeVar("Value")
 
 
