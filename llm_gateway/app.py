@@ -12,7 +12,6 @@ from llm_gateway.cache.lookup import Cache
 from llm_gateway.catalog import Catalog
 from llm_gateway.config import Credential, Section, problems
 from llm_gateway.counting import AnthropicCount, CountForm, Counting, GeminiCount
-from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.endpoints.routes import endpoint_routes
 from llm_gateway.formats import Format
 from llm_gateway.formats.anthropic import Anthropic
@@ -74,7 +73,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         authorize=stages.authorize,
         limit=stages.limit,
         budget=loaded.shared.chain.budget,
-        inspect=Inspect(stages.guards),
+        guards=stages.guards,
     )
     listing = Listing(
         account=parts.account,

@@ -20,6 +20,7 @@ from llm_gateway.endpoints.pages import listed, page_of
 from llm_gateway.endpoints.relay import CutOnceStarted, length_of, stream_bytes
 from llm_gateway.endpoints.upload import Upload
 from llm_gateway.endpoints.upstream import Upstream, address_of
+from llm_gateway.guards.selected import Guards
 from llm_gateway.providers import Provider
 from llm_gateway.reach import Reach
 from shared.account import Flight
@@ -42,8 +43,15 @@ class Files:
     paths = (PATH, PATH + "/{id}", PATH + "/{id}/content")
 
     def __init__(
-        self, section: Section, admit: Admit, catalog: Catalog, owned: Owned, upstream: Upstream
+        self,
+        section: Section,
+        admit: Admit,
+        catalog: Catalog,
+        owned: Owned,
+        upstream: Upstream,
+        guards: Guards,
     ) -> None:
+        self._guards = guards
         self._settings = section.endpoints
         self._line_bytes = section.max_body_bytes
         self._reach = Reach(remote_tools=section.remote_tools, account_ids=section.account_ids)
@@ -75,7 +83,14 @@ class Files:
         provider, lines = None, None
         if upload.purpose == _BATCH:
             permit = await self._admit.permit(flight, grant.caller)
-            lines = BatchLines(self._catalog, permit, flight, line_bytes=self._line_bytes, reach=self._reach)
+            lines = BatchLines(
+                self._catalog,
+                permit,
+                flight,
+                line_bytes=self._line_bytes,
+                reach=self._reach,
+                guards=self._guards,
+            )
             await upload.check(lines)
             provider = lines.provider
         provider = provider or self._keeper()

@@ -17,6 +17,7 @@ from llm_gateway.endpoints.endpoint import speaks_openai
 from llm_gateway.endpoints.json_body import COUNT, NAME, TEXT, Members, read_members, respelled
 from llm_gateway.endpoints.owned import Lines
 from llm_gateway.formats.openai_responses.refused import refuse
+from llm_gateway.guards.selected import Guards
 from llm_gateway.members import spliced
 from llm_gateway.prices import cost
 from llm_gateway.providers import Provider
@@ -48,7 +49,14 @@ class BatchLines:
     """`provider` is where all of it goes, known after the first line."""
 
     def __init__(
-        self, catalog: Catalog, permit: Permit, flight: Flight, *, line_bytes: int, reach: Reach
+        self,
+        catalog: Catalog,
+        permit: Permit,
+        flight: Flight,
+        *,
+        line_bytes: int,
+        reach: Reach,
+        guards: Guards,
     ) -> None:
         self.provider: Provider | None = None
         self._catalog = catalog
@@ -56,6 +64,7 @@ class BatchLines:
         self._flight = flight
         self._cap = line_bytes
         self._reach = reach
+        self._guards = guards
         self._rest = b""
         self._number = 0
         self._url = ""
@@ -150,9 +159,20 @@ class BatchLines:
             self._flight.entry.rule = decision.rule
             self._flight.entry.findings += (f"refused:{decision.hop}",)
             raise unknown(name)
+        self._refuse_unseen(model)
         target = self._chosen(model)
         aim(target, self._flight)
         return model, target
+
+    def _refuse_unseen(self, model: Model) -> None:
+        """Nobody looks into a batch, and a guard that must be passed would not be."""
+        active = self._guards.for_caller(self._permit.caller, model, self._flight.entry.tags)
+        must = [each.section.name for each in active if each.section.mode == "enforce"]
+        if must:
+            raise BadRequest(
+                f"the model {model.name!r} cannot be used in a batch: guards ({', '.join(must)}) look at "
+                "every call of it, and they cannot look into a batch; send the calls one by one"
+            )
 
     def _chosen(self, model: Model) -> Target:
         """The model where the batch goes: wherever the first line's model is first."""

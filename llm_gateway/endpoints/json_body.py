@@ -9,6 +9,7 @@ from msgspec import Meta, Raw, Struct
 
 from llm_gateway import members
 from llm_gateway.ask import Span
+from llm_gateway.fields import member
 from shared.errors import BadRequest
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -31,16 +32,7 @@ class Members(Struct, frozen=True):
         """A member's value, None where it is absent. Raises BadRequest naming it where it has the wrong
         type.
         """
-        raw = self.found.get(name)
-        if raw is None:
-            return None
-        try:
-            return decoder.decode(raw)
-        except (ValueError, RecursionError) as error:
-            what = str(error)[:200].replace(" - at `$`", "")
-            raise BadRequest(
-                f"{name}: {what[:1].lower()}{what[1:]}", cause=error, data={"param": name}
-            ) from error
+        return member(self.found, name, decoder)
 
     def need(self, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
         if name not in self.found:

@@ -1,26 +1,18 @@
 """One call of an endpoint that is not chat, from bytes in to bytes out: the same stages in the same order."""
 
-from collections.abc import Awaitable, Callable
-
 import msgspec
 
 from llm_gateway.authorize import Authorize
 from llm_gateway.catalog import Model
 from llm_gateway.endpoints.endpoint import Endpoint, Inquiry
 from llm_gateway.endpoints.forward import Forward
+from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.limit import Limit
 from llm_gateway.route import route
-from shared.account import Account, Flight
+from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.errors import MethodNotAllowed
-
-# What guards have to say to `inquiry.texts`: raises a Refusal, notes findings in the flight's entry.
-Inspect = Callable[[Inquiry, Flight, Model], Awaitable[None]]
-
-
-async def unguarded(inquiry: Inquiry, flight: Flight, model: Model) -> None:
-    pass
 
 
 class EndpointPipeline:

@@ -9,11 +9,13 @@ from llm_gateway.config import Section
 from llm_gateway.endpoints.admit import Admit
 from llm_gateway.endpoints.errand import ErrandPipeline
 from llm_gateway.endpoints.forward import Forward
+from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.endpoints.owned import Owned
-from llm_gateway.endpoints.pipeline import EndpointPipeline, Inspect, unguarded
+from llm_gateway.endpoints.pipeline import EndpointPipeline
 from llm_gateway.endpoints.registry import ENDPOINTS
 from llm_gateway.endpoints.upstream import Upstream
 from llm_gateway.files import Files
+from llm_gateway.guards.selected import Guards
 from llm_gateway.limit import Limit
 from llm_gateway.passthrough import PATH as PASSTHROUGH
 from llm_gateway.passthrough import Passthrough
@@ -32,9 +34,10 @@ def endpoint_routes(
     authorize: Authorize,
     limit: Limit,
     budget: ChainBudget,
-    inspect: Inspect = unguarded,
+    guards: Guards,
 ) -> list[Route]:
     """`budget` is what any chain may spend."""
+    inspect = Inspect(guards)
     own, upstream = section.endpoints, Upstream(parts.http)
     forward = Forward(upstream, Breaker(parts.clock), parts.clock, max_reply_bytes=section.max_reply_bytes)
     routes = []
@@ -52,7 +55,7 @@ def endpoint_routes(
         routes += [Route(path, endpoint=pipeline) for path in endpoint.paths]
     admit = Admit(parts.policy, parts.limiter, section.limits, budget)
     owned = Owned(parts.redis, parts.clock)
-    files = Files(section, admit, catalog, owned, upstream)
+    files = Files(section, admit, catalog, owned, upstream, guards)
     batches = Batches(section, admit, catalog, owned, upstream)
     passed = Passthrough(section, admit, catalog, upstream)
     for errands, paths in ((files, files.paths), (batches, batches.paths), (passed, (PASSTHROUGH,))):

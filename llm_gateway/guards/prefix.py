@@ -4,10 +4,13 @@ matches.
 It is worked out from Python's parse of the expression and written for RE2, whose syntax is all but the same.
 """
 
-# Python keeps its parser to itself; nothing else here would understand an expression.
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any
+
+# Python keeps its parser to itself; nothing else here would understand an expression. By name, because
+# type checkers do not agree on whether these two modules exist.
+op: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 _AT = {
     op.AT_BEGINNING: "^",

@@ -121,10 +121,7 @@ class Mirrors:
             answer = await attempt(target)
             deployment.answered(began, size_class(call.ask))
         except UpstreamFault as error:
-            if error.retryable:
-                deployment.failed(error.reason, error.retry_after)
-            else:
-                deployment.refused()
+            deployment.faulted(error)
             raise
         except BaseException:
             deployment.abandoned()

@@ -14,6 +14,7 @@ from llm_gateway.ask import Ask
 from llm_gateway.catalog import Target
 from shared.attempts import BreakerRule, Circuit, CircuitState
 from shared.clock import Clock
+from shared.errors import UpstreamFault
 
 # A stream's first byte is no matter of length; a whole answer comes when its last token is made.
 SizeClass = Literal["stream", "short", "medium", "long", "unsaid"]
@@ -94,6 +95,13 @@ class Deployment:
         latency.add(now - began, now)
         self._success.add(1.0, now)
         self.circuit.succeeded(now)
+
+    def faulted(self, error: UpstreamFault) -> None:
+        """It did not answer: because it could not, or because of the request."""
+        if error.retryable:
+            self.failed(error.reason, error.retry_after)
+        else:
+            self.refused()
 
     def failed(self, why: str, retry_after: float | None) -> None:
         self.in_flight -= 1

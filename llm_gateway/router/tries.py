@@ -58,10 +58,7 @@ class Once:
             deployment.ended()
             raise
         except UpstreamFault as error:
-            if error.retryable:
-                deployment.failed(error.reason, error.retry_after)
-            else:
-                deployment.refused()
+            deployment.faulted(error)
             raise
         except BaseException:
             deployment.abandoned()

@@ -13,10 +13,11 @@ from llm_gateway import members
 from llm_gateway.ask import Ask
 from llm_gateway.chat.reply import Reply
 from llm_gateway.chat.request import Chat
-from llm_gateway.formats.gemini import request, size, spoken
+from llm_gateway.formats.gemini import request, spoken
 from llm_gateway.formats.gemini.case import camel, spelled
 from llm_gateway.formats.gemini.contents import told
 from llm_gateway.formats.gemini.stream import GeminiStream, read_reply
+from llm_gateway.guess import tokens_in
 from shared.asgi import Headers
 from shared.dialects import Dialect
 from shared.dialects.gemini import Gemini as GeminiDialect
@@ -77,7 +78,7 @@ class Gemini:
             stream=stream,
             body=body,
             spans=spans,
-            tokens_in=sum(size.tokens(bytes(found[name])) for name in _COUNTED if name in found),
+            tokens_in=sum(tokens_in(bytes(found[name])) for name in _COUNTED if name in found),
             tokens_out=limits.max_output_tokens * limits.candidate_count,
             wants_usage=True,
         )

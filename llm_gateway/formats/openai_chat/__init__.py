@@ -13,15 +13,15 @@ from llm_gateway import members
 from llm_gateway.ask import Ask, Span
 from llm_gateway.chat.reply import Reply
 from llm_gateway.chat.request import Chat
+from llm_gateway.fields import ABSENT, FLAG, NAME, TOKENS, member
 from llm_gateway.formats import Outbound
 from llm_gateway.formats.openai_chat.answer import completion
 from llm_gateway.formats.openai_chat.asked import chat_of
 from llm_gateway.formats.openai_chat.decode import ChatDecoder, reply_of
-from llm_gateway.formats.openai_chat.fields import ABSENT, FLAG, NAME, TOKENS, member
-from llm_gateway.formats.openai_chat.guess import BYTES_PER_TOKEN, tokens_in
 from llm_gateway.formats.openai_chat.outbound import LimitName, outbound
 from llm_gateway.formats.openai_chat.stream import OpenAIStream, read_reply
 from llm_gateway.formats.openai_chat.writer import ChatWriter
+from llm_gateway.guess import BYTES_PER_TOKEN, tokens_in
 from shared.asgi import Headers
 from shared.clock import Clock
 from shared.dialects import Dialect

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from llm_gateway.ask import Ask
 from llm_gateway.chat.request import Chat, Effort, Output, Reasoning
+from llm_gateway.fields import others, refused, shaped, whole
 from llm_gateway.formats.openai_chat.content import ORIGIN
-from llm_gateway.formats.openai_chat.fields import others, refused, shaped, whole
 from llm_gateway.formats.openai_chat.messages import Spoken, messages_of
 from llm_gateway.formats.openai_chat.tools import Function, choice_of, functions_of, tools_of
 
@@ -44,7 +44,7 @@ class _Request(Struct, frozen=True):
     service_tier: str | None = None
 
 
-class _JsonSchema(Struct, frozen=True):
+class JsonSchema(Struct, frozen=True):
     name: str = ""
     description: str | None = None
     schema: Json | None = None
@@ -52,7 +52,7 @@ class _JsonSchema(Struct, frozen=True):
 
 
 class _SchemaFormat(Struct, frozen=True):
-    json_schema: _JsonSchema
+    json_schema: JsonSchema
 
 
 _decoder = msgspec.json.Decoder(_Request)

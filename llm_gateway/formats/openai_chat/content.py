@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from llm_gateway.chat.parts import AnyPart, Audio, File, Foreign, Image, Part, Refusal, Text
-from llm_gateway.formats.openai_chat.fields import refused, shaped
+from llm_gateway.fields import refused, shaped
 
 ORIGIN = "openai_chat"
 Json = dict[str, Any]

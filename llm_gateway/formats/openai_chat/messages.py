@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from llm_gateway.chat.parts import AnyPart, File, Image, Refusal, Text, ToolCall, ToolResult
 from llm_gateway.chat.request import Message
+from llm_gateway.fields import refused
 from llm_gateway.formats.openai_chat.content import parts_of
-from llm_gateway.formats.openai_chat.fields import refused
 from llm_gateway.formats.openai_chat.thought import Block, thoughts
 from llm_gateway.formats.openai_chat.tools import Called, CalledFunction, call_of
 

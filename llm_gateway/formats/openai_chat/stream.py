@@ -7,8 +7,8 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from llm_gateway.formats.openai_chat.guess import TokensOut
 from llm_gateway.formats.openai_chat.usage import WireUsage
+from llm_gateway.guess import TokensOut
 from shared import sse
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.ledger.entry import Usage

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from llm_gateway.chat.parts import ToolCall
 from llm_gateway.chat.request import HostedTool, Tool, ToolChoice
+from llm_gateway.fields import refused, shaped
 from llm_gateway.formats.openai_chat.content import ORIGIN
-from llm_gateway.formats.openai_chat.fields import refused, shaped
 from llm_gateway.formats.openai_chat.thought import signature, signed
 
 Json = dict[str, Any]

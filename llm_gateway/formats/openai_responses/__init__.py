@@ -12,9 +12,8 @@ from llm_gateway.ask import Ask, Span
 from llm_gateway.chat.events import events_of
 from llm_gateway.chat.reply import Reply
 from llm_gateway.chat.request import Chat
+from llm_gateway.fields import ABSENT, FLAG, NAME, TOKENS, member
 from llm_gateway.formats import Outbound
-from llm_gateway.formats.openai_chat.fields import ABSENT, FLAG, NAME, TOKENS, member
-from llm_gateway.formats.openai_chat.guess import BYTES_PER_TOKEN, tokens_in
 from llm_gateway.formats.openai_responses.asked import chat_of
 from llm_gateway.formats.openai_responses.decode import ResponsesDecoder, reply_of
 from llm_gateway.formats.openai_responses.dialect import ResponsesDialect
@@ -24,6 +23,7 @@ from llm_gateway.formats.openai_responses.refused import refuse
 from llm_gateway.formats.openai_responses.stream import ResponsesStream, whole
 from llm_gateway.formats.openai_responses.usage import usage_of
 from llm_gateway.formats.openai_responses.writer import ResponsesWriter
+from llm_gateway.guess import BYTES_PER_TOKEN, tokens_in
 from shared.asgi import Headers
 from shared.clock import Clock
 from shared.dialects import Dialect

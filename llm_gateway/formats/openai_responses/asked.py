@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from llm_gateway.ask import Ask
 from llm_gateway.chat.request import Chat, HostedTool, Output, Reasoning, Tool
-from llm_gateway.formats.openai_chat.asked import effort_of, schema_output
-from llm_gateway.formats.openai_chat.fields import others, refused, shaped, whole
+from llm_gateway.fields import others, refused, shaped, whole
+from llm_gateway.formats.openai_chat.asked import JsonSchema, effort_of, schema_output
 from llm_gateway.formats.openai_chat.tools import Function, choice_of, function_tool
 from llm_gateway.formats.openai_responses.items import messages_of
 from llm_gateway.formats.openai_responses.references import OURS
@@ -20,13 +20,6 @@ Json = dict[str, Any]
 class _Text(Struct, frozen=True):
     format: Json | None = None
     verbosity: str | None = None
-
-
-class _Schema(Struct, frozen=True):
-    name: str = ""
-    description: str | None = None
-    schema: Json | None = None
-    strict: bool | None = None
 
 
 class _Request(Struct, frozen=True):
@@ -108,7 +101,7 @@ def _output(given: Json | None) -> Output:
         return Output(kind="json")
     if kind != "json_schema":
         raise refused("text.format.type", "must be text, json_object or json_schema")
-    form = shaped(given, _Schema, "text.format")
+    form = shaped(given, JsonSchema, "text.format")
     return schema_output(form.name, form.description, form.schema, form.strict)
 
 

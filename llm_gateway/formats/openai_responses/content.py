@@ -6,9 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from llm_gateway.chat.parts import AnyPart, Audio, File, Foreign, Image, Part, Refusal, Text
+from llm_gateway.fields import refused, shaped
 from llm_gateway.formats.openai_chat.content import Recording, audio, data_url, file, image
 from llm_gateway.formats.openai_chat.content import said as chat_said
-from llm_gateway.formats.openai_chat.fields import refused, shaped
 from llm_gateway.formats.openai_responses.signature import ORIGIN
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from llm_gateway.chat.parts import AnyPart, File, Foreign, Image, Text, Thinking, ToolCall, ToolResult
 from llm_gateway.chat.request import Message
-from llm_gateway.formats.openai_chat.fields import refused, shaped
+from llm_gateway.fields import refused, shaped
 from llm_gateway.formats.openai_chat.thought import signature
 from llm_gateway.formats.openai_responses.content import parts_of
 from llm_gateway.formats.openai_responses.references import REFERENCE

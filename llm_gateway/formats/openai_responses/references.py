@@ -5,7 +5,7 @@ response it belongs; of a provider's own items nobody here could tell whose they
 import msgspec
 from msgspec import Struct
 
-from llm_gateway.formats.openai_chat.fields import wrong
+from llm_gateway.fields import wrong
 
 # How the names begin that this gateway gives; what is behind one stands in the request by now.
 OURS = "resp_gs"

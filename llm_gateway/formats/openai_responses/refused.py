@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from llm_gateway.formats.openai_chat.fields import FLAG, member, refused, wrong
+from llm_gateway.fields import FLAG, member, refused, wrong
 from llm_gateway.formats.openai_responses.references import references, response_of
 
 _ADDRESSED = frozenset(("server_url", "connector_id", "tunnel_id"))

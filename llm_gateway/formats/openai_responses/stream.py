@@ -7,9 +7,9 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from llm_gateway.formats.openai_chat.guess import TokensOut
 from llm_gateway.formats.openai_chat.stream import refused_by
 from llm_gateway.formats.openai_responses.usage import usage_of
+from llm_gateway.guess import TokensOut
 from shared import sse
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.ledger.entry import Usage

@@ -80,3 +80,23 @@ async def test_a_batch_goes_to_one_provider(
         assert second.last.path == "/v1/files"
         refused = await send(gateway, upload(b"x", b"user_data"))
         assert "files_provider" in refused.error["message"]
+
+
+async def test_a_model_behind_a_guard_that_must_be_passed_is_refused(
+    opened: Open, keeper: FileKeeper
+) -> None:
+    guard = {"kind": "secrets", "name": "strict", "match": {"model": "guarded"}}
+    watching = {"kind": "secrets", "name": "watching", "mode": "monitor"}
+    async with opened(
+        keeper,
+        models={"fast": model_section(), "guarded": model_section(aliases=[])},
+        policy=POLICY,
+        guards=[guard, watching],
+    ) as gateway:
+        heard = await send(gateway, upload(line(1) + line(2, model="guarded")))
+        assert heard.status == 400
+        assert heard.error["message"].startswith(
+            "line 2: the model 'guarded' cannot be used in a batch: guards"
+        )
+        assert keeper.files == {}
+        assert (await send(gateway, upload(line(1)))).status == 200

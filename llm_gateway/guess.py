@@ -2,7 +2,7 @@
 
 BYTES_PER_TOKEN = 4
 # An image or a recording in base64 is not text: it counts as a round number of tokens, not by its bytes.
-_ATTACHMENTS = (b";base64,", b'"data":"')
+_INSIDE, _BESIDE = b";base64,", b'"data"'
 _ATTACHMENT_BYTES, _ATTACHMENT_TOKENS, _ATTACHMENTS_MAX = 4_096, 1_500, 256
 # By how many bytes events of one token differ: a longer word, another finish_reason.
 _ORDINARY = 48
@@ -12,7 +12,7 @@ def tokens_in(content: bytes) -> int:
     """What a caller's messages may come to."""
     count = size = 0
     if len(content) > _ATTACHMENT_BYTES:
-        for marker in _ATTACHMENTS:
+        for marker in (_INSIDE, _BESIDE):
             found = _attached(content, marker)
             count, size = count + len(found), size + sum(found)
     return max(0, len(content) - size) // BYTES_PER_TOKEN + count * _ATTACHMENT_TOKENS
@@ -39,14 +39,20 @@ class TokensOut:
 
 
 def _attached(content: bytes, marker: bytes) -> list[int]:
-    """The sizes of the long strings that begin at `marker`; only so many, for this must stay cheap."""
+    """The sizes of the long strings that hold `marker` or are its value; only so many, for this must stay
+    cheap.
+    """
     sizes: list[int] = []
     at = content.find(marker)
     for _ in range(_ATTACHMENTS_MAX):
         if at < 0:
             break
-        end = content.find(b'"', at + len(marker))
-        if end - at >= _ATTACHMENT_BYTES:
-            sizes.append(end - at)
-        at = content.find(marker, at + len(marker))
+        start = at + len(marker)
+        if marker is _BESIDE:
+            # Somebody may have written a space before the value.
+            start = content.find(b'"', start) + 1
+        end = content.find(b'"', start)
+        if end - start >= _ATTACHMENT_BYTES:
+            sizes.append(end - start)
+        at = content.find(marker, start)
     return sizes
