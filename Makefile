@@ -63,7 +63,7 @@ prices: setup ## write llm_gateway/prices/table.json anew from what others have 
 	@$(PY) -m llm_gateway.prices.build
 
 guard-model: setup ## train the injection guard's model anew, and print what its card says of it
-	@$(PY) -m llm_gateway.guards.model.train
+	@$(PY) -m shared.guards.model.train
 
 lock: $(STAMPS)/tools ## write requirements/*.txt anew from requirements/*.in
 	@echo "==> locking requirements/dev.txt"

@@ -10,18 +10,23 @@ from starlette.applications import Starlette
 from agent_gateway.authorize import Authorize
 from agent_gateway.bindings.extensions import Extensions
 from agent_gateway.bindings.incoming import Incoming
+from agent_gateway.bridges.build import bridges
+from agent_gateway.bridges.card import MadeCards
 from agent_gateway.cards import Cards
 from agent_gateway.catalog import Catalog
 from agent_gateway.config import Credential, Section, problems
 from agent_gateway.delegate import Delegate
 from agent_gateway.extended_card import ExtendedCard
 from agent_gateway.forward import Forward, Own
+from agent_gateway.guard import Guard
+from agent_gateway.limit import Limit
 from agent_gateway.listing import Listing
 from agent_gateway.pipeline import Pipeline
 from agent_gateway.probe import Probe
 from agent_gateway.push.build import Push
 from agent_gateway.read import Read
 from agent_gateway.registry.directory import Directory
+from agent_gateway.registry.publish import Publish
 from agent_gateway.replicas import Replicas
 from agent_gateway.route import Route
 from agent_gateway.show import Show
@@ -34,6 +39,7 @@ from agent_gateway.upstream import Upstream
 from shared.authenticators import Authenticate, Authenticator
 from shared.authenticators.delegation_token import DelegationToken
 from shared.authenticators.identity_token import IdentityToken
+from shared.authenticators.oidc import Oidc
 from shared.authenticators.virtual_key import VirtualKey
 from shared.config import Loaded
 from shared.egress import Egress
@@ -58,49 +64,60 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     catalog = Catalog(section.agents, keys_of(section.agents, loaded.path))
     parts.snapshots.on("agents", catalog.apply)
     trust, egress = Trust(parts.redis, parts.clock), Egress(section.registry.allow)
-    cards = Cards(
-        parts.http,
-        parts.clock,
-        cap=section.max_card_bytes,
-        seconds=section.card_seconds,
-        accept=trust.accept,
-        egress=egress,
-    )
+    cards = _cards(section, parts, trust, egress)
     replicas = Replicas(parts.redis, parts.clock, catalog, cards, seconds=section.task_seconds)
     tasks = Tasks(parts.redis, section.task_seconds, parts.clock)
     route = Route(parts.signer, replicas, egress, seconds=shared.identity.delegation_seconds)
-    upstream = Upstream(parts.http, parts.clock, reply_cap=section.max_reply_bytes)
-    push = Push(section, parts, catalog, tasks, route, upstream)
+    upstream = Upstream(
+        parts.http, parts.clock, bridges(section, parts, egress), reply_cap=section.max_reply_bytes
+    )
+    guard = Guard(section.guards, parts.http, parts.limiter)
+    push = Push(section, parts, catalog, tasks, route, upstream, guard)
+    sign = CardSigner(parts.signer)
     seen_as = _SeenAs(public_url=section.public_url, extensions=extensions.allowed)
     own: dict[str, Own] = push.operations | {
         "ListTasks": Listing(tasks, route, upstream),
-        "GetExtendedAgentCard": ExtendedCard(cards, upstream, parts.policy, **seen_as),
+        "GetExtendedAgentCard": ExtendedCard(cards, upstream, parts.policy, sign, **seen_as),
     }
     pipeline = Pipeline(
         account=parts.account,
         authenticate=_authenticate(loaded, parts),
         read=Read(catalog, Incoming(extensions), body_cap=section.max_body_bytes),
         authorize=Authorize(parts.policy, parts.limiter, trust),
+        guard=guard,
+        park=parts.park,
         directory=Directory(catalog, cards, trust, parts.policy, public_url=section.public_url),
         replicas=replicas,
         delegate=Delegate(
             catalog, cards, max_depth=shared.chain.max_depth, limiter=parts.limiter, clock=parts.clock
         ),
-        rules=section.limits,
-        limiter=parts.limiter,
+        limit=Limit(parts.limiter, section.limits, shared.chain),
         tasks=tasks,
         route=route,
         forward=Forward(parts.http, parts.clock, tasks, route, upstream, own=own, configs=push.configs),
-        show=Show(cards, CardSigner(parts.signer), **seen_as),
+        show=Show(cards, sign, **seen_as),
     )
     ingress = routing.Route("/agents/{name}/push/{hook}", endpoint=push.ingress)
     app = Starlette(routes=[*public_routes(parts), ingress, routing.Route("/{path:path}", endpoint=pipeline)])
     app.state.push = push
     every = section.registry.check_seconds
     app.state.trust = trust
+    app.state.publish = Publish(parts.redis, catalog, cards, trust)
     app.state.watch = Watch(catalog, cards, trust, seconds=every)
     app.state.probe = Probe(parts.http, catalog, replicas, seconds=every)
     return app
+
+
+def _cards(section: Section, parts: Parts, trust: Trust, egress: Egress) -> Cards:
+    return Cards(
+        parts.http,
+        parts.clock,
+        cap=section.max_card_bytes,
+        seconds=section.card_seconds,
+        accept=trust.accept,
+        egress=egress,
+        made=MadeCards(parts.redis, parts.clock),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -113,6 +130,7 @@ async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> Async
         owned(state.trust.run(), "trust", parts.failed),
         owned(state.watch.run(), "cards", parts.failed),
         owned(state.probe.run(), "probes", parts.failed),
+        owned(state.publish.run(), "agents", parts.failed),
     ]
     try:
         yield
@@ -126,6 +144,7 @@ def _authenticate(loaded: Loaded[Section], parts: Parts) -> Authenticate:
         "identity": IdentityToken(parts.verifier, audience=NAME),
         "delegation": DelegationToken(parts.verifier, keyring=parts.keyring),
         "key": VirtualKey(parts.keyring, budget=loaded.shared.chain.budget),
+        "oidc": Oidc(parts.issuers, loaded.shared.chain.budget),
     }
     return Authenticate(tuple(known[credential] for credential in loaded.section.accept))
 

@@ -18,7 +18,8 @@ _LOOKS, _LOOK_SECONDS = 8, 0.1
 
 async def cancel_if_killed(flight: Flight, http: HttpClient, route: Route, target: Target, task: str) -> None:
     """Sends CancelTask for `task` ("" where none is known or it has ended) if a kill ended this flight."""
-    if not task or not await _killed(flight):
+    # What answers in an agent's place ends with its call.
+    if not task or target.agent.bridge is not None or not await _killed(flight):
         return
     cancellation = route.cancellation(target, task)
     async with await http.send(

@@ -12,12 +12,14 @@ from msgspec import Struct
 from agent_gateway.bindings.earlier import card as earlier_card
 from agent_gateway.call import Wire
 from agent_gateway.catalog import WIRE, Agent, Endpoint
+from shared.bridges import Bridge
 from shared.clock import Clock
 from shared.egress import Egress, origin
 from shared.errors import BadRequest, UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.http_client import HttpClient
 
 Accept = Callable[[Agent, dict[str, Any]], Awaitable[dict[str, Any]]]
+Made = Callable[[Agent, Bridge], Awaitable[dict[str, Any]]]
 _HEADER_SECONDS = 10.0
 # After a failed attempt the card that we still have is good enough for this long.
 _AGAIN_SECONDS = 10.0
@@ -25,6 +27,10 @@ _AGAIN_SECONDS = 10.0
 
 async def _as_it_is(_: Agent, content: dict[str, Any]) -> dict[str, Any]:
     return content
+
+
+async def _nobodys(agent: Agent, _: Bridge) -> dict[str, Any]:
+    raise UpstreamBroken(f"{agent.name} has no card")
 
 
 class Card(Struct, frozen=True):
@@ -37,7 +43,8 @@ class Card(Struct, frozen=True):
 
 class Cards:
     """`seconds` is how long a card is used before it is fetched again. `accept` says what of a card may be
-    relied upon; addresses that the operator did not write must pass `egress`.
+    relied upon; addresses that the operator did not write must pass `egress`. `made` writes the cards of
+    bridges.
     """
 
     def __init__(
@@ -49,9 +56,11 @@ class Cards:
         seconds: float,
         accept: Accept = _as_it_is,
         egress: Egress | None = None,
+        made: Made = _nobodys,
     ) -> None:
         self._http = http
         self._accept = accept
+        self._made = made
         self._egress = egress or Egress()
         self._clock = clock
         self._cap = cap
@@ -69,6 +78,10 @@ class Cards:
             if card is None or self._clock.monotonic() >= card.until:
                 card = self._cards[agent.name] = await self._renewed(agent, card)
         return card
+
+    def known(self, agent: Agent) -> Card | None:
+        """The card as it was last seen, however long ago; nobody is asked."""
+        return self._cards.get(agent.name)
 
     async def endpoint(self, agent: Agent) -> Endpoint:
         """Where the agent takes requests. Raises UpstreamFault when only its card says so and cannot be
@@ -90,6 +103,8 @@ class Cards:
         return Card(content, since, now + self._seconds)
 
     async def _fetch(self, agent: Agent) -> dict[str, Any]:
+        if agent.bridge is not None:
+            return await self._made(agent, agent.bridge)
         timeouts = agent.timeouts
         async with await self._http.send(
             "GET",

@@ -11,7 +11,8 @@ from msgspec import Struct
 from agent_gateway.call import Wire
 from agent_gateway.config import AgentEntry, Replica, Timeouts
 from shared.agents import AgentRecord, Delegation, State, trusted_keys
-from shared.egress import origin
+from shared.bridges import Bridge
+from shared.egress import place
 from shared.identity.detached import TrustedKey
 
 PREFIX = "agent:"
@@ -28,7 +29,7 @@ FIRST_USE = "first_use"
 class Agent(Struct, frozen=True, kw_only=True):
     """One agent. `url` is empty where only its card says it, `serves` the one tenant of ours that may use it
     ("" for all). `guarded` is one whose addresses the operator of this machine did not write. `pin` is the
-    hash of its approved card, or `first_use`.
+    hash of its approved card, or `first_use`. `bridge` is what answers in its place.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Agent(Struct, frozen=True, kw_only=True):
     pin: str = ""
     card: dict[str, object] = {}
     guarded: bool = False
+    bridge: Bridge | None = None
 
     @property
     def principal(self) -> str:
@@ -71,10 +73,9 @@ class Endpoint(Struct, frozen=True):
     wire: Wire = "JSONRPC/1.0"
 
     @property
-    def identity(self) -> tuple[tuple[str, str, int], str, str, str]:
+    def identity(self) -> tuple[tuple[str, int, str, str], str]:
         """Equal for two spellings of one endpoint."""
-        parts = urlsplit(self.url)
-        return origin(self.url), parts.path.rstrip("/"), parts.query, self.tenant
+        return place(self.url), self.tenant
 
 
 class Catalog:
@@ -104,7 +105,7 @@ class Catalog:
         agents = dict(self._configured)
         for record in records:
             own = self._configured.get(record.name)
-            if own is None and record.card_url:
+            if own is None and (record.card_url or record.bridge is not None):
                 agents[record.name] = _registered(record)
             elif own is not None and not record.tenant:
                 agents[record.name] = _overlaid(own, record)
@@ -113,6 +114,8 @@ class Catalog:
 
 def _agent(name: str, entry: AgentEntry, keys: tuple[TrustedKey, ...]) -> Agent:
     url = entry.url or (entry.replicas[0].url if entry.replicas else "")
+    if entry.bridge is not None:
+        url = _nowhere(name)
     return Agent(
         name=name,
         url=url,
@@ -131,13 +134,14 @@ def _agent(name: str, entry: AgentEntry, keys: tuple[TrustedKey, ...]) -> Agent:
         fallback=entry.fallback,
         keys=(*trusted_keys(tuple(entry.trust.keys)), *keys),
         pin=entry.trust.pin,
+        bridge=entry.bridge,
     )
 
 
 def _registered(record: AgentRecord) -> Agent:
     return Agent(
         name=record.name,
-        url="",
+        url=_nowhere(record.name) if record.bridge is not None else "",
         card_url=record.card_url,
         headers=(),
         delegates=record.credential == "delegation",
@@ -152,9 +156,11 @@ def _registered(record: AgentRecord) -> Agent:
         reason=record.reason,
         delegation=record.delegation,
         keys=trusted_keys(record.keys),
-        pin=record.pin or FIRST_USE,
+        # A card that is made here has nobody to be held to it.
+        pin="" if record.bridge is not None else record.pin or FIRST_USE,
         card=record.card,
         guarded=True,
+        bridge=record.bridge,
     )
 
 
@@ -173,6 +179,11 @@ def _overlaid(own: Agent, record: AgentRecord) -> Agent:
         pin=record.pin or own.pin,
         card=record.card,
     )
+
+
+def _nowhere(name: str) -> str:
+    """An address that is nobody else's and that nobody can have (RFC 2606), for what is answered here."""
+    return f"http://{name}.invalid/"
 
 
 def _card_url(url: str) -> str:

@@ -1,5 +1,5 @@
-"""GetExtendedAgentCard: the agent's own, rewritten like the public one, with the skills that this caller may
-use.
+"""GetExtendedAgentCard: the agent's own, rewritten and signed like the public one, with the skills that this
+caller may use.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from agent_gateway.bindings.earlier import card as earlier_card
 from agent_gateway.call import Call
 from agent_gateway.cards import Cards
 from agent_gateway.catalog import Agent
-from agent_gateway.public_card import rewritten
+from agent_gateway.public_card import Sign, rewritten
+from agent_gateway.registry.skills import usable
 from agent_gateway.route import Target
 from agent_gateway.upstream import Upstream
 from shared.account import Flight
@@ -20,9 +21,7 @@ from shared.asgi import Exchange
 from shared.dialects import a2a
 from shared.errors import BadRequest, UpstreamBroken
 from shared.identity.principal import Caller
-from shared.policy import Policy, PolicyBox
-
-_USING = ("invoke", "read")
+from shared.policy import PolicyBox
 
 
 class ExtendedCard:
@@ -31,6 +30,7 @@ class ExtendedCard:
         cards: Cards,
         upstream: Upstream,
         policy: PolicyBox,
+        sign: Sign,
         *,
         public_url: str,
         extensions: frozenset[str],
@@ -38,6 +38,7 @@ class ExtendedCard:
         self._cards = cards
         self._upstream = upstream
         self._policy = policy
+        self._sign = sign
         self._public_url = public_url.rstrip("/")
         self._extensions = extensions
 
@@ -57,7 +58,7 @@ class ExtendedCard:
             raise UpstreamBroken("what the agent serves as its extended card is none")
         url = f"{self._public_url}/agents/{agent.name}"
         card = rewritten(given, url, self._extensions, self._skills(given, agent, caller))
-        return Answer(result=Raw(msgspec.json.encode(card)))
+        return Answer(result=Raw(msgspec.json.encode(self._sign(card))))
 
     def _skills(self, card: dict[str, Any], agent: Agent, caller: Caller) -> frozenset[str]:
         listed = earlier_card.raised(card).get("skills")
@@ -66,16 +67,3 @@ class ExtendedCard:
         return frozenset(
             skill for skill in ids if isinstance(skill, str) and usable(policy, caller, agent, skill)
         )
-
-
-def usable(policy: Policy, caller: Caller, agent: Agent, skill: str) -> bool:
-    """Whether the caller may use, or at least see, a skill: by the rules about it where there are any, else
-    by those about its agent.
-    """
-    facts = {"agent": agent.name, "labels": agent.labels, "skill": skill}
-    resource = f"{agent.principal}/skill/{skill}"
-    for action in _USING:
-        named = any(policy.found(caller, resource, action))
-        if policy.possible(caller, resource if named else agent.principal, action, facts):
-            return True
-    return False

@@ -9,6 +9,7 @@ from agent_gateway.bindings.extensions import allowed_extensions
 from agent_gateway.bindings.wires import WIRES
 from agent_gateway.call import Call
 from agent_gateway.cancel import cancel_if_killed
+from agent_gateway.guard import Inspection
 from agent_gateway.push.configs import Configs
 from agent_gateway.relay import Relay
 from agent_gateway.route import Route, Target
@@ -50,16 +51,22 @@ class Forward:
         self._breaker = Breaker(clock)
 
     async def __call__(
-        self, exchange: Exchange, flight: Flight, caller: Caller, call: Call, target: Target
+        self,
+        exchange: Exchange,
+        flight: Flight,
+        caller: Caller,
+        call: Call,
+        target: Target,
+        inspection: Inspection,
     ) -> None:
-        """Raises UpstreamFault, Unavailable while the agent is known to be down."""
+        """Raises UpstreamFault, Unavailable while the agent is known to be down, and what guards raise."""
         own = self._own.get(call.method.name)
         if own is not None:
-            answer = await own(exchange, flight, caller, call, target)
+            answer = await inspection.whole(call, await own(exchange, flight, caller, call, target))
             await _reply(exchange, call, answer, [_NO_STORE])
             return
         call, target = await self._configs.replaced(exchange, flight, caller, call, target)
-        relay = Relay(self._tasks, flight, caller, call, target, self._configs.bound)
+        relay = Relay(self._tasks, flight, caller, call, target, self._configs.bound, inspection)
         flight.on_cut.append(lambda: cancel_if_killed(flight, self._http, self._route, target, relay.task))
 
         async def attempt(one: Target) -> Reply:
@@ -79,6 +86,7 @@ class Forward:
                 await relay.events(exchange, reply, headers, resumed)
             else:
                 answer = await relay.looked_at(await self._upstream.whole(call, target, reply))
+                answer = await inspection.whole(call, answer)
                 await _reply(exchange, call, answer, headers)
 
     async def _resumed(self, target: Target, task: str, flight: Flight) -> tuple[Call, Reply] | None:
@@ -92,6 +100,10 @@ class Forward:
 
 
 async def _reply(exchange: Exchange, call: Call, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+    if exchange.started:
+        # It was begun as a stream while the call waited for a person.
+        await exchange.finish(WIRES[call.wire].event(call, answer))
+        return
     written = WIRES[call.wire].whole(call, answer)
     kind = (b"content-type", written.kind.encode())
     await exchange.reply(written.status, [*headers, kind], written.body)

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from agent_gateway.bindings import Answer, Params
 from agent_gateway.call import Call
 from agent_gateway.route import Route, Target, of_task
+from agent_gateway.seen import STATES
 from agent_gateway.tasks import Tasks
 from agent_gateway.upstream import Upstream
 from shared import jsonrpc
@@ -26,6 +27,8 @@ from shared.identity.principal import Caller
 
 _PAGE, _LONGEST_PAGE = 50, 100
 _AT_ONCE = 8
+# How clients write that they do not ask for a state.
+_ANY_STATE: tuple[str | int, ...] = ("", 0, "TASK_STATE_UNSPECIFIED")
 # Tasks that a filter leaves out still have to be looked at: this many a request.
 _LOOKED_AT = 400
 
@@ -34,7 +37,7 @@ class Filter(Struct, frozen=True):
     """What a client asks for, as A2A 1.0 has it."""
 
     contextId: str = ""
-    status: str = ""
+    status: str | int = ""
     pageSize: int = _PAGE
     pageToken: str = ""
     historyLength: int = 0
@@ -65,7 +68,7 @@ class Listing:
             asked = await asyncio.gather(*(self._task(task, wanted, target, flight) for task in some))
             found += [task for task in asked if task is not None and _fits(task, wanted)]
         token = base64.urlsafe_b64encode(ids[place].encode()).decode() if place < len(ids) else ""
-        filtered = bool(wanted.status or wanted.statusTimestampAfter)
+        filtered = bool(wanted.status not in _ANY_STATE or wanted.statusTimestampAfter)
         listed = {
             "tasks": found,
             "nextPageToken": token,
@@ -97,9 +100,12 @@ class Listing:
 def _filter(params: Params) -> Filter:
     try:
         given = {name: value for name, value in params.items() if bytes(value) != b"null"}
-        return msgspec.json.decode(msgspec.json.encode(given), type=Filter)
+        found = msgspec.json.decode(msgspec.json.encode(given), type=Filter)
     except msgspec.DecodeError as error:
         raise BadRequest(f"params: {error}", code=jsonrpc.INVALID_PARAMS, cause=error) from error
+    if found.status not in (*_ANY_STATE, *STATES):
+        raise BadRequest("params.status is no state of a task", code=jsonrpc.INVALID_PARAMS)
+    return found
 
 
 def _start(ids: list[str], token: str) -> int:
@@ -114,7 +120,7 @@ def _start(ids: list[str], token: str) -> int:
 
 def _fits(task: dict[str, Any], wanted: Filter) -> bool:
     status = task.get("status") or {}
-    if wanted.status and status.get("state") != wanted.status:
+    if wanted.status not in _ANY_STATE and STATES.get(status.get("state", "")) != STATES[wanted.status]:
         return False
     if not wanted.statusTimestampAfter:
         return True

@@ -5,13 +5,15 @@ Each line is a file of the same name.
 
 import msgspec
 
+from agent_gateway.admit import admit
+from agent_gateway.approve import approve
 from agent_gateway.authorize import Authorize
 from agent_gateway.catalog import Agent
 from agent_gateway.delegate import Delegate
 from agent_gateway.find import find
 from agent_gateway.forward import Forward
-from agent_gateway.guard import guard
-from agent_gateway.limit import limit
+from agent_gateway.guard import Guard
+from agent_gateway.limit import Limit
 from agent_gateway.read import Read
 from agent_gateway.registry.directory import Directory
 from agent_gateway.replicas import Replicas
@@ -19,12 +21,11 @@ from agent_gateway.route import Route
 from agent_gateway.show import Show
 from agent_gateway.tasks import Tasks
 from shared.account import Account
+from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects.a2a import A2A
 from shared.identity.principal import Caller
-from shared.limits.limiter import Limiter
-from shared.limits.rule import LimitRule
 
 
 class Pipeline:
@@ -35,11 +36,12 @@ class Pipeline:
         authenticate: Authenticate,
         read: Read,
         authorize: Authorize,
+        guard: Guard,
+        park: Park,
         directory: Directory,
         replicas: Replicas,
         delegate: Delegate,
-        rules: list[LimitRule],
-        limiter: Limiter,
+        limit: Limit,
         tasks: Tasks,
         route: Route,
         forward: Forward,
@@ -49,11 +51,12 @@ class Pipeline:
         self._authenticate = authenticate
         self._read = read
         self._authorize = authorize
+        self._guard = guard
+        self._park = park
         self._directory = directory
         self._replicas = replicas
         self._delegate = delegate
-        self._rules = rules
-        self._limiter = limiter
+        self._limit = limit
         self._tasks = tasks
         self._route = route
         self._forward = forward
@@ -69,19 +72,26 @@ class Pipeline:
             grant = await self._authorize(ask, caller, flight)
             agent, call = ask.agent, ask.call
             if agent is None or call is None:
-                flight.lease = await limit(grant, ask, self._rules, self._limiter)
+                async with await approve(self._park, grant, ask, exchange, flight):
+                    flight.lease = await self._limit(grant, ask)
                 await self._page(exchange, caller, agent)
                 return
+            call, inspection = await self._guard(call, agent, caller, flight)
+            if call is not ask.call:
+                # What policy and people say yes to is what goes out.
+                ask = msgspec.structs.replace(ask, call=call)
+                grant = await self._authorize(ask, caller, flight)
             place = await self._replicas.choose(agent, caller, call.names)
             if place.agent is not agent:
                 ask = msgspec.structs.replace(ask, name=place.agent.name, agent=place.agent)
                 grant = await self._authorize(ask, caller, flight)
             onward = await self._delegate(caller, place.agent, place.endpoint)
-            flight.lease = await limit(grant, ask, self._rules, self._limiter)
-            await guard(caller, agent, call, self._tasks)
+            async with await approve(self._park, grant, ask, exchange, flight):
+                flight.lease = await self._limit(grant, ask)
+            await admit(caller, agent, call, self._tasks)
             target = await self._route(call, caller, onward, place, flight)
             with self._replicas.using(place):
-                await self._forward(exchange, flight, caller, call, target)
+                await self._forward(exchange, flight, caller, call, target, inspection)
 
     async def _page(self, exchange: Exchange, caller: Caller, agent: Agent | None) -> None:
         if agent is None:

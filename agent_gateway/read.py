@@ -7,6 +7,7 @@ import re
 from msgspec import Struct
 
 from agent_gateway.bindings.incoming import Incoming
+from agent_gateway.bridges.asked import named
 from agent_gateway.call import Call
 from agent_gateway.catalog import PREFIX, Agent, Catalog
 from shared.account import Flight
@@ -54,7 +55,10 @@ class Read:
             _only(exchange, "GET", "HEAD")
             return Ask(name=name, agent=agent)
         call = await self._call(exchange, flight, found["below"])
+        if agent is not None:
+            call = named(agent.bridge, call)
         entry = flight.entry
+        entry.method = call.method.name
         entry.skill, entry.task, entry.context = call.names.skill, call.names.task, call.names.context
         entry.request_id = bytes(call.id).decode("utf-8", "replace").strip('"')[:_REQUEST_ID_LENGTH]
         return Ask(name=name, agent=agent, call=call)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from agent_gateway.bindings import Answer
 from agent_gateway.bindings.wires import WIRES
 from agent_gateway.call import Call
+from agent_gateway.guard import Inspection
 from agent_gateway.route import Target
 from agent_gateway.seen import Seen, seen_in
 from agent_gateway.tasks import Tasks
@@ -24,8 +25,9 @@ Resume = Callable[[str], Awaitable[tuple[Call, Reply] | None]]
 _STREAM = [header for header in sse.HEADERS if header[0] != b"cache-control"]
 _RUN_OUT_SECONDS = 0.1
 _WENT_WELL = ("completed", "message")
-# A stream that was cut is taken up again this often without a new event in between.
-_RESUMPTIONS, _PAUSE_SECONDS = 4, 0.05
+# A stream that was cut is taken up again this often without a new event in between: for about three seconds,
+# in which an agent may have been started again.
+_RESUMPTIONS, _PAUSE_SECONDS = 6, 0.05
 
 
 class Relay:
@@ -41,6 +43,7 @@ class Relay:
         call: Call,
         target: Target,
         bound: Callable[[str, str], Awaitable[None]],
+        inspection: Inspection,
     ) -> None:
         self._from, self._to = WIRES[target.wire], WIRES[call.wire]
         self._tasks = tasks
@@ -50,6 +53,7 @@ class Relay:
         self._call = call
         self._agent = target.agent.name
         self._bound = bound
+        self._inspection = inspection
         self._learnt: set[tuple[str, str]] = set()
         self._ended = False
         self._going_on = False
@@ -72,7 +76,8 @@ class Relay:
         """Relays a stream until its last event, which goes out when the entry is closed. A stream that is
         cut before is taken up again by `resume`. Raises UpstreamFault.
         """
-        await exchange.start(200, [*headers, *_STREAM])
+        if not exchange.started:
+            await exchange.start(200, [*headers, *_STREAM])
         call, tries = self._call, 0
         while True:
             before, cut = self._passed, None
@@ -90,32 +95,53 @@ class Relay:
             call, reply = resumed
         if cut is not None:
             raise cut
-        await exchange.finish()
+        rest = [self._to.event(self._call, each) for each in await self._inspection.end()]
+        await exchange.finish(b"".join(rest))
 
     async def _pass_on(self, call: Call, reply: Reply, exchange: Exchange) -> None:
         """Until the stream ends, or has said all. Raises _Cut, UpstreamFault."""
         async with reply:
             splitter, chunks = sse.SseSplitter(), reply.chunks()
             while (chunk := await _next(chunks)) is not None:
-                for event in splitter.feed(chunk):
-                    written = await self._written(call, event)
-                    if self._ended:
-                        await exchange.finish(written)
-                        await _run_out(chunks)
-                        return
-                    await exchange.write(written)
-                    self._passed += 1
+                if await self._passed_on(call, splitter.feed(chunk), exchange):
+                    await _run_out(chunks)
+                    return
             if splitter.rest().strip():
                 raise UpstreamBroken("the agent's stream ended in the middle of an event")
 
+    async def _passed_on(self, call: Call, events: list[bytes], exchange: Exchange) -> bool:
+        """Events that came together go out together; whether the last word was among them. What precedes one
+        that is none goes out before that is said.
+        """
+        ready: list[bytes] = []
+        for event in events:
+            try:
+                ready.append(await self._written(call, event))
+            except GatestackError:
+                if any(ready):
+                    await exchange.write(b"".join(ready))
+                raise
+            if self._ended:
+                await exchange.finish(b"".join(ready))
+                return True
+            self._passed += 1
+        if any(ready):
+            await exchange.write(b"".join(ready))
+        return False
+
     async def _written(self, call: Call, event: bytes) -> bytes:
-        """The event as the client gets it: as it came, where both speak the same way and it was right."""
+        """What the client gets for this event: it as it came, where both speak the same way and it was right;
+        none of it, or more, where guards hold something back.
+        """
         data = sse.data_of(event)
         if not data:
             return event
         answer = await self.looked_at(self._from.answer(call, data))
+        seen = await self._inspection.event(answer, last=self._ended or not self._going_on)
         same = call is self._call and answer.wire == call.wire and answer.body is data
-        return event if same else self._to.event(self._call, _of(call, self._call, answer))
+        if same and len(seen) == 1 and seen[0] is answer:
+            return event
+        return b"".join(self._to.event(self._call, _of(call, self._call, each)) for each in seen)
 
     async def _resumed(
         self, resume: Resume, tries: int, cut: GatestackError | None

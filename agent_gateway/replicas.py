@@ -16,6 +16,7 @@ from agent_gateway.seen import Seen
 from shared.clock import Clock
 from shared.errors import UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 from shared.identity.principal import Caller
+from shared.limits.keys import encoded, tenant_keys
 from shared.redis_client import Redis
 
 _DOWN_SECONDS = 10.0
@@ -131,4 +132,4 @@ class Replicas:
 
 
 def _key(caller: Caller, agent: str, kind: str, name: str) -> str:
-    return f"gs:{{{caller.principal.tenant}}}:a2a:{agent}:at:{kind}:{name}"
+    return f"{tenant_keys(caller.principal.tenant).prefix}a2a:{agent}:at:{kind}:{encoded(name)}"

@@ -81,7 +81,7 @@ class Route:
             body=b"",
             base=endpoint.url,
             wire=endpoint.wire,
-            pinned=await self._egress.check(endpoint.url) if agent.guarded else None,
+            pinned=await self._egress.check(endpoint.url) if agent.guarded and agent.bridge is None else None,
             learn=lambda seen: self._replicas.learn(place, caller, seen),
         )
         return self.again(target, call)

@@ -8,9 +8,9 @@ from msgspec import Raw, Struct
 from agent_gateway.call import Method
 from shared.errors import UpstreamBroken
 
-# Names as JSON writes them, and the numbers that Protocol Buffers also allows.
+# A task's states: names as JSON writes them, and the numbers that Protocol Buffers also allows.
 _NAMES = ("submitted", "working", "completed", "failed", "canceled", "input_required", "rejected")
-_STATES: dict[str | int, str] = {
+STATES: dict[str | int, str] = {
     f"TASK_STATE_{name.upper()}": name for name in (*_NAMES, "auth_required")
 } | dict(enumerate((*_NAMES, "auth_required"), start=1))
 _TERMINAL = frozenset(("completed", "failed", "canceled", "rejected"))
@@ -95,5 +95,5 @@ def _of_task(task: _Task) -> Seen:
 
 def _seen(task: str, context: str | None, status: _Status | None) -> Seen:
     told = status.state if status is not None else None
-    state = _STATES.get(told, "") if told is not None else ""
+    state = STATES.get(told, "") if told is not None else ""
     return Seen(task=task, context=context or "", state=state, ended=state if state in _TERMINAL else "")

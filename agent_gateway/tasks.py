@@ -22,6 +22,7 @@ from shared.clock import Clock
 from shared.dialects import a2a
 from shared.errors import NotFound, UpstreamBroken
 from shared.identity.principal import Caller
+from shared.limits.keys import encoded, tenant_keys
 from shared.redis_client import Redis
 
 
@@ -117,7 +118,7 @@ class Tasks:
 
 
 def _key(caller: Caller, agent: str, kind: str, name: str) -> str:
-    return f"gs:{{{caller.principal.tenant}}}:a2a:{agent}:{kind}:{name}"
+    return f"{tenant_keys(caller.principal.tenant).prefix}a2a:{agent}:{kind}:{encoded(name)}"
 
 
 def _list_key(caller: Caller, agent: str, actors: tuple[str, ...]) -> str:

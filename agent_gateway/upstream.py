@@ -2,6 +2,7 @@
 
 from agent_gateway.bindings import Answer
 from agent_gateway.bindings.wires import WIRES
+from agent_gateway.bridges.serve import Bridges
 from agent_gateway.call import Call
 from agent_gateway.route import Target
 from shared.account import Flight
@@ -13,9 +14,10 @@ _LONGEST_WAIT = 3600.0
 
 
 class Upstream:
-    """`reply_cap` is how long a whole answer may be."""
+    """`reply_cap` is how long a whole answer may be. `bridges` answer in the place of some agents."""
 
-    def __init__(self, http: HttpClient, clock: Clock, *, reply_cap: int) -> None:
+    def __init__(self, http: HttpClient, clock: Clock, bridges: Bridges, *, reply_cap: int) -> None:
+        self._bridges = bridges
         self._http = http
         self._clock = clock
         self._reply_cap = reply_cap
@@ -24,6 +26,8 @@ class Upstream:
         """Sends `target`; its answer is still to be read. Raises UpstreamFault."""
         timeouts = target.agent.timeouts
         flight.entry.attempts += 1
+        if target.agent.bridge is not None:
+            return await self._bridges.open(target, flight)
         began = self._clock.monotonic()
         reply = await self._http.send(
             target.method,

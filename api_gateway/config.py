@@ -7,10 +7,14 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct, field
 
 from api_gateway.balance.settings import Balance, Concurrency, named
+from shared.authenticators.client_certificate import KnownClient
+from shared.authenticators.client_certificate import problems as client_problems
 from shared.config import Secret
 from shared.dialects.model_paths import PREFIXES
 from shared.limits.rule import LimitRule
 from shared.server import ServerName
+from shared.tls import Tls
+from shared.tls_trust import Trust
 
 Seconds = Annotated[float, Meta(gt=0)]
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -63,6 +67,7 @@ class HttpRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     match_headers: dict[str, str] = {}
     audience: str = ""
     headers: dict[str, Secret] = {}
+    tls: Trust | None = None
     canaries: list[Canary] = []
     sticky: bool = True
     balance: Balance = Balance()
@@ -73,19 +78,31 @@ class HttpRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Gateways(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the three inner gateways are; `balance` and `concurrency` are the same for each of them."""
+    """Where the three inner gateways are; the rest is the same for each of them."""
 
     llm_gateway: list[str] = field(default_factory=lambda: ["http://127.0.0.1:8081"])
     mcp_gateway: list[str] = field(default_factory=lambda: ["http://127.0.0.1:8082"])
     agent_gateway: list[str] = field(default_factory=lambda: ["http://127.0.0.1:8083"])
+    tls: Trust | None = None
     balance: Balance = Balance()
     concurrency: Concurrency | None = None
 
 
 class OAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /oauth/token`: by exchange one chain can be kept going for `longest_seconds`, never longer."""
+    """`POST /oauth/token`: by exchange one chain can be kept going for `longest_seconds`, never longer. With
+    `public_url`, the edge's address as clients see it, MCP clients without a credential are told where they
+    can read which authorization server they need.
+    """
 
+    public_url: str = ""
     longest_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 86_400
+
+
+class PushSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is taken of agents' notifications: so many a minute from one address, each of so many bytes."""
+
+    per_minute: Annotated[int, Meta(ge=1)] = 600
+    max_bytes: Annotated[int, Meta(ge=1)] = 1_048_576
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +116,8 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1:8080"
     server: ServerName = "hypercorn"
+    tls: Tls | None = None
+    client_certificates: list[KnownClient] = []
     gateways: Gateways = Gateways()
     routes: list[HttpRoute] = []
     limits: list[LimitRule] = []
@@ -107,6 +126,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_timeout_seconds: Seconds = 600.0
     oauth: OAuth = OAuth()
     registry: Registry = Registry()
+    push: PushSection = PushSection()
     operator: str = "user:operator"
     operator_tenant: str = "system"
 
@@ -130,8 +150,21 @@ def problems(section: Section) -> list[str]:
         found += _addresses(f"gateways.{service}", urls)
     every = [url for service in SERVICES for url in getattr(section.gateways, service)]
     found += _weights("gateways.balance", section.gateways.balance, every)
+    public = section.oauth.public_url
+    if public and (not _http(public) or urlsplit(public).path):
+        found.append(f"oauth.public_url: {public!r} is no http(s) address without a path")
+    found += _certificates(section)
     if not section.bind.rpartition(":")[2].isdigit():
         found.append(f"bind: {section.bind!r} is not host:port")
+    return found
+
+
+def _certificates(section: Section) -> list[str]:
+    found = client_problems("client_certificates", section.client_certificates)
+    if section.client_certificates and (section.tls is None or not section.tls.client_ca):
+        found.append("client_certificates: needs tls.client_ca: only our own TLS can verify them")
+    if section.client_certificates and section.server == "granian":
+        found.append("client_certificates: granian does not tell of them: use hypercorn")
     return found
 
 

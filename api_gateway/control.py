@@ -6,28 +6,30 @@ The store is the truth; a snapshot is a copy that services can live on without i
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from shared.agents import AgentRecord
+from shared.catalog_entries import CatalogEntry
 from shared.clock import Clock
 from shared.errors import Forbidden, Unavailable
-from shared.identity.keys import KeyRecord, new_key
+from shared.identity.keys import KeyRecord, new_key, rotated
 from shared.identity.signing import Signer
 from shared.kill import Kill, KillSwitch
 from shared.ledger.entry import new_id
 from shared.policy import PolicyBox, PolicyRules
 from shared.redis_client import RedisError
 from shared.snapshots import Snapshots, Superseded
-from shared.store import PolicyVersion, Store
+from shared.store import PolicyVersion, Store, Write
 
 _REPUBLISH_SECONDS = 2.0
 _SEEN_SECONDS = 2.0
 _PUBLISH_ATTEMPTS = 5
 _CONFIGURATION = "configuration"
+_OPERATOR_KEY = "first-operator"
 
 
 class Control:
@@ -58,6 +60,7 @@ class Control:
         await self.publish_keys()
         await self.publish_kills()
         await self._publish("agents")
+        await self._publish("catalog")
 
     async def run(self) -> None:
         """Publishes again what Redis has lost (an emptied Redis would otherwise leave new processes without
@@ -73,12 +76,30 @@ class Control:
         return self._clock.now_us()
 
     async def create_key(self, draft: KeyRecord) -> tuple[str, KeyRecord]:
-        """The new key's secret, shown this once, and its record (`id`, `hash` and `created_at` are set
-        here).
+        """The new key's secret, shown this once, and its record (`hash` and `created_at` are set here, and
+        an `id` that is not given).
         """
         secret, fields = new_key()
+        if draft.id:
+            fields["id"] = draft.id
         record = msgspec.structs.replace(draft, **fields, created_at=self.now_us())
         await self._change("keys", self.store.add_key(record))
+        return secret, record
+
+    async def rotate_key(self, key: KeyRecord, overlap_seconds: int) -> tuple[str, KeyRecord]:
+        """The key's new secret, shown this once, and its record; the old one is good for `overlap_seconds`
+        more. Raises Superseded when somebody else has rotated or revoked it meanwhile.
+        """
+        secret, record = rotated(key, self.now_us() + overlap_seconds * 1_000_000)
+        kept = False
+
+        async def write() -> None:
+            nonlocal kept
+            kept = await self.store.rotate_key(record)
+
+        await self._change("keys", write())
+        if not kept:
+            raise Superseded(f"the key {key.id} has been changed meanwhile")
         return secret, record
 
     async def revoke_key(self, key: str) -> None:
@@ -106,6 +127,33 @@ class Control:
 
     async def remove_agent(self, name: str, tenant: str | None) -> None:
         await self._change("agents", self.store.remove_agent(name, tenant))
+
+    async def add_catalog_entry(self, entry: CatalogEntry) -> bool:
+        """False where this version is published already."""
+        added = False
+
+        async def write() -> None:
+            nonlocal added
+            added = await self.store.add_catalog_entry(entry)
+
+        await self._change("catalog", write())
+        return added
+
+    async def put_catalog_entries(self, entries: Sequence[CatalogEntry]) -> None:
+        await self._change("catalog", self.store.put_catalog_entries(entries))
+
+    async def write(self, writes: Sequence[Write], snapshots: Sequence[str]) -> None:
+        """Makes all of these changes or, raising Unmet, none. They are in force once `publish` has told of
+        the `snapshots` that they belong to, or `run` has.
+        """
+        try:
+            await self.store.write(writes)
+        finally:
+            self._changed.update(snapshots)
+
+    async def publish(self, snapshots: Sequence[str]) -> None:
+        for name in snapshots:
+            await self._publish(name)
 
     def would_hit(self, selector: dict[str, str]) -> list[dict[str, Any]]:
         """The calls in flight at this edge that a kill with `selector` would cut."""
@@ -201,6 +249,7 @@ class Control:
             "keys": lambda: self.store.keys(None),
             "kills": self.store.kills,
             "agents": lambda: self.store.agents(None),
+            "catalog": self.store.catalog_entries,
         }
         return msgspec.json.encode(await read[name]()), self._next_epoch(self._published.get(name, 0))
 
@@ -224,9 +273,12 @@ async def operator_key(control: Control, path: Path, sub: str, tenant: str) -> b
     """
     if await control.store.keys(None):
         return False
-    secret, _ = await control.create_key(
-        KeyRecord(id="", hash="", sub=sub, tenant=tenant, name="first operator")
+    secret, made = await control.create_key(
+        KeyRecord(id=_OPERATOR_KEY, hash="", sub=sub, tenant=tenant, name="first operator")
     )
+    if all(key.hash != made.hash for key in await control.store.keys(None)):
+        # Another edge has made it at the same moment.
+        return False
     write_private(path, secret + "\n")
     return True
 

@@ -95,7 +95,7 @@ class Forwarder:
         """One attempt, until the answer's headers are in."""
         body, upstream = call.body, call.upstream
         try:
-            return await self._http.send(
+            return await (upstream.http or self._http).send(
                 call.exchange.method,
                 address + call.path,
                 headers=call.headers,

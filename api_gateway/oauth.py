@@ -14,6 +14,7 @@ from api_gateway.limit import limit
 from api_gateway.oauth_form import Form, OAuthErrors, answer, headers, read_form
 from api_gateway.pipeline import unscoped
 from shared.account import Account, Flight
+from shared.approvals import refuse_asking
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators.delegation_token import DelegationToken
 from shared.authenticators.virtual_key import VirtualKey
@@ -101,6 +102,7 @@ class TokenEndpoint:
             flight.check()
             flight.granted(authorize(self._policy.current, unscoped(onward), _RESOURCE, "invoke"))
             grant = authorize(self._policy.current, unscoped(subject), _RESOURCE, "invoke")
+            refuse_asking(grant)
             flight.lease = await limit(grant, self._rules, self._limiter, "oauth")
             await self._issue(exchange, flight, subject, onward, form)
 

@@ -4,15 +4,18 @@ name.
 
 import msgspec
 
+from api_gateway.approve import approve
 from api_gateway.budget import narrowed
 from api_gateway.forward import Forwarder
 from api_gateway.guard import strip_identity
 from api_gateway.limit import limit
 from api_gateway.routes import RouteTable
 from shared.account import Account
+from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects import Dialect
+from shared.dialects.mcp import Mcp
 from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.limits.rule import LimitRule
@@ -27,6 +30,7 @@ class Pipeline:
         authenticate: Authenticate,
         routes: RouteTable,
         policy: PolicyBox,
+        park: Park,
         rules: list[LimitRule],
         limiter: Limiter,
         forward: Forwarder,
@@ -37,6 +41,7 @@ class Pipeline:
         self._authenticate = authenticate
         self._routes = routes
         self._policy = policy
+        self._park = park
         self._rules = rules
         self._limiter = limiter
         self._forward = forward
@@ -46,7 +51,7 @@ class Pipeline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         strip_identity(exchange)
-        async with self._account(exchange, self._dialects[self._routes.dialect(exchange.path)]) as flight:
+        async with self._account(exchange, self._dialect(exchange)) as flight:
             caller = await self._authenticate(exchange)
             if self._operates(caller, exchange.path):
                 # Otherwise nobody could lift a kill of everything.
@@ -62,13 +67,18 @@ class Pipeline:
                 self._policy.current, asked, route.resource, route.action, {"path": exchange.path}
             )
             flight.granted(grant)
-            flight.lease = await limit(grant, self._rules, self._limiter, route.name)
+            async with await approve(self._park, grant, exchange, flight):
+                flight.lease = await limit(grant, self._rules, self._limiter, route.name)
             if route.upstream is not None:
                 await self._forward(exchange, flight, caller, route.upstream)
             elif route.endpoint is not None:
                 # A kill that stops its own author must still be answered.
                 flight.spare()
                 await route.endpoint(exchange, flight, caller)
+
+    def _dialect(self, exchange: Exchange) -> Dialect:
+        dialect = self._dialects[self._routes.dialect(exchange.path)]
+        return dialect.at(exchange) if isinstance(dialect, Mcp) else dialect
 
     def _operates(self, caller: Caller, path: str) -> bool:
         """Is this an operator at the controls? (With a key of their own: an agent in their name is not.)"""
@@ -77,11 +87,11 @@ class Pipeline:
 
 
 def own_chain(caller: Caller) -> tuple[str, ...]:
-    """What the ledger says of an agent that calls with its own key instead of the token that it was handed:
-    what it does has no origin but itself.
+    """What the ledger says of an agent that calls with a credential of its own instead of the token that it
+    was handed: what it does has no origin but itself.
     """
-    if caller.credential == "key" and caller.actor.startswith("agent:"):
-        return (f"own_chain:{caller.actor} called with a key of its own",)
+    if caller.credential in ("key", "oidc") and caller.actor.startswith("agent:"):
+        return (f"own_chain:{caller.actor} called with a {caller.credential} of its own",)
     return ()
 
 

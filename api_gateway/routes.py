@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from api_gateway.balance.split import sends
@@ -18,8 +19,14 @@ from shared.identity.principal import Caller
 
 DialectName = str
 Endpoint = Callable[[Exchange, Flight, Caller], Awaitable[None]]
+# Where the registry's own API publishes servers, and the admin page that does it.
+PUBLISH_PATH = "/registry/v0.1/publish"
+_PUBLISH_PAGE = "/admin/api/catalog/servers"
+# The registry's names have a slash, which its clients escape. All of it is one resource, read either way.
+_NAMES_BELOW = "/registry/v0.1/servers/"
 # What two readers of one path may read differently; none of our paths needs any of it.
-_AMBIGUOUS = ("%2f", "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
+_ESCAPED_SLASH = "%2f"
+_AMBIGUOUS = (_ESCAPED_SLASH, "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -82,10 +89,14 @@ class RouteTable:
         llm = gateway("llm", "llm_gateway", "openai")
         mcp = gateway("mcp", "mcp_gateway", "mcp")
         agents = gateway("agents", "agent_gateway", "a2a")
+        self.mcp, self.agents = mcp[0].route, agents[0].route
+        plain = (Match(route=msgspec.structs.replace(self.mcp, dialect="plain")),)
         table = dict.fromkeys(PREFIXES, llm) | {
             "/mcp": mcp,
             "/servers": mcp,
             "/catalogs": mcp,
+            "/oauth/grants": plain,
+            "/registry": plain,
             "/agents": agents,
         }
         for route in section.routes:
@@ -109,6 +120,8 @@ class RouteTable:
         refuse_ambiguous(exchange)
         if path.startswith("/admin/"):
             return self._pages.match(exchange.method, path)
+        if path == PUBLISH_PATH:
+            return self._pages.match(exchange.method, _PUBLISH_PAGE)
         for prefix, below, matches in self._table:
             if path == prefix or path.startswith(below):
                 route = _narrowest(exchange, matches)
@@ -140,6 +153,8 @@ def refuse_ambiguous(exchange: Exchange) -> None:
     """Raises BadRequest for a path that the next reader could resolve to another one than we authorise."""
     path = exchange.path.lower()
     raw = exchange.scope.get("raw_path", b"").decode("latin-1").lower() or path
+    if raw.startswith(_NAMES_BELOW):
+        raw = raw.replace(_ESCAPED_SLASH, "/")
     if any(part in raw or part in path for part in _AMBIGUOUS) or path.endswith(("/.", "/..")):
         raise BadRequest("this path has dot segments, double slashes or escaped separators: send it resolved")
     if "#" in raw:

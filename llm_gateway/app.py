@@ -18,7 +18,7 @@ from llm_gateway.formats.anthropic import Anthropic
 from llm_gateway.formats.gemini import Gemini
 from llm_gateway.formats.openai_chat import OpenAIChat
 from llm_gateway.formats.openai_responses import OpenAIResponses
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.limit import Limit, counts
 from llm_gateway.listing import Listing
 from llm_gateway.memory import Memory
@@ -32,15 +32,17 @@ from llm_gateway.responses_endpoint import ResponsesEndpoint
 from llm_gateway.router.build import Routing
 from llm_gateway.tokens import warm
 from llm_gateway.transcripts.keep import Transcribe
+from shared.agent_list import AgentList
 from shared.authenticators import Authenticate, Authenticator
 from shared.authenticators.delegation_token import DelegationToken
 from shared.authenticators.identity_token import IdentityToken
+from shared.authenticators.oidc import Oidc
 from shared.authenticators.virtual_key import VirtualKey
 from shared.config import Loaded
 from shared.dialects.openai import OpenAI
 from shared.errors import Fault
 from shared.health import public_routes
-from shared.parts import Parts
+from shared.parts import Parts, cancelled, owned
 from shared.run import Service
 
 
@@ -50,19 +52,20 @@ class _Stages(Struct, frozen=True):
     authenticate: Authenticate
     authorize: Authorize
     limit: Limit
-    guards: Guards
+    guards: ChatGuards
 
 
 def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     """The gateway's app over opened parts."""
     section = loaded.section
-    catalog = Catalog(section, _prices(loaded))
+    agents = AgentList(parts.redis)
+    catalog = Catalog(section, _prices(loaded), agents)
     _tell_unpriced(catalog, parts)
     stages = _Stages(
         authenticate=Authenticate(tuple(_authenticator(kind, parts) for kind in section.accept)),
         authorize=Authorize(catalog, parts.policy, parts.limiter),
         limit=_limit(loaded, parts, catalog),
-        guards=Guards(section.guards, http=parts.http),
+        guards=ChatGuards(section.guards, http=parts.http),
     )
     routing = Routing(section, catalog, parts)
     others = endpoint_routes(
@@ -99,7 +102,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     app.router.default = listing
     # The account renders every failure: Starlette's own layers would only wrap each message twice more.
     app.middleware_stack = app.router
-    app.state.routing = routing
+    app.state.routing, app.state.agents = routing, agents
     return app
 
 
@@ -116,6 +119,7 @@ def _chats(section: Section, parts: Parts, stages: _Stages, routing: Routing) ->
             account=parts.account,
             authenticate=stages.authenticate,
             authorize=stages.authorize,
+            park=parts.park,
             limit=stages.limit,
             guards=stages.guards,
             cache=cache,
@@ -150,6 +154,7 @@ def _counts(section: Section, parts: Parts, stages: _Stages) -> list[Route]:
             account=parts.account,
             authenticate=stages.authenticate,
             authorize=stages.authorize,
+            park=parts.park,
             limit=stages.limit,
             http=parts.http,
             max_body_bytes=section.max_body_bytes,
@@ -189,13 +194,20 @@ def _authenticator(kind: Credential, parts: Parts) -> Authenticator:
         return IdentityToken(parts.verifier, audience="llm_gateway")
     if kind == "delegation":
         return DelegationToken(parts.verifier, keyring=parts.keyring)
+    if kind == "oidc":
+        return Oidc(parts.issuers, parts.shared.chain.budget)
     return VirtualKey(parts.keyring)
 
 
 @contextlib.asynccontextmanager
 async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> AsyncIterator[None]:
-    async with app.state.routing.living():
-        yield
+    await app.state.agents.look()
+    listening = owned(app.state.agents.run(), "agents", parts.failed)
+    try:
+        async with app.state.routing.living():
+            yield
+    finally:
+        await cancelled(listening)
 
 
 SERVICE = Service(name="llm_gateway", section=Section, problems=problems, build=build, living=living)

@@ -4,6 +4,7 @@ and what when it fails, is `forward.py`'s business.
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from llm_gateway.answer import Answer, Stream
 from llm_gateway.bill import Bill
@@ -12,13 +13,14 @@ from llm_gateway.catalog import Target
 from llm_gateway.dispatch import dispatch
 from llm_gateway.formats.wires import WIRES
 from llm_gateway.incoming import Whole, incoming, whole
+from llm_gateway.providers.agent import WIRE as AGENT
 from llm_gateway.quirks import fitted
 from llm_gateway.route import Aiming, aim
 from llm_gateway.router.declined import Declined
 from llm_gateway.router.look import Look
 from llm_gateway.router.overflow import named
 from shared.asgi import Headers
-from shared.errors import BadRequest, UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
+from shared.errors import BadRequest, Refusal, UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
 from shared.http_client import HttpClient, Reply
 from shared.ledger.entry import Usage
 
@@ -29,7 +31,7 @@ _DROPPED_MAX = 16
 class Attempt:
     """`passed` are those of the caller's headers that go on. `keep`: the whole reply is wanted at the end.
     An answer must have begun by `until`, on the loop's clock; with `content` one that is a refusal is raised
-    as Declined.
+    as Declined. `handed_back` is what an agent is asked with; copies of a call have none.
 
     `model` is what the last answer called its model, where the target's configuration wants to know.
     """
@@ -46,6 +48,7 @@ class Attempt:
         keep: bool,
         until: float = math.inf,
         content: bool = False,
+        handed_back: Callable[[], str] | None = None,
     ) -> None:
         self.model = ""
         self._http = http
@@ -57,6 +60,7 @@ class Attempt:
         self._keep = keep
         self._until = until
         self._content = content
+        self._handed_back = handed_back
 
     async def __call__(self, target: Target) -> Answer:
         """Raises UpstreamFault, Declined; BadRequest where the target cannot be asked this."""
@@ -74,9 +78,7 @@ class Attempt:
         patience = min(section.first_byte_timeout_seconds, max(self._until - now, 0.0))
         self._bill.open(target)
         try:
-            reply = await dispatch(
-                self._http, target, address, outbound, _own(self._passed, wire), patience=patience
-            )
+            reply = await dispatch(self._http, target, address, outbound, self._sent(wire), patience=patience)
             try:
                 content = await self._begin(target, wire, reply, now + patience)
             except Declined as declined:
@@ -87,6 +89,11 @@ class Attempt:
                 raise
         except (UpstreamFault, Declined):
             self._bill.void()
+            raise
+        except Refusal:
+            if wire == AGENT:
+                # It was refused behind us, not here by a guard that has seen an answer.
+                self._bill.void()
             raise
         return Answer(target, reply, content, outbound.dropped)
 
@@ -103,6 +110,16 @@ class Attempt:
             self._bill.streaming(arriving)
             content = Stream(arriving, b"", declined.again())
         return Answer(target, declined.reply, content, declined.dropped)
+
+    def _sent(self, wire: str) -> Headers:
+        """What goes along beside the provider's own headers. Raises UpstreamRefused."""
+        if wire != AGENT:
+            return _own(self._passed, wire)
+        if self._handed_back is None:
+            raise UpstreamRefused(
+                "an agent is not asked twice for one call", upstream_status=502, retryable=False
+            )
+        return [(b"authorization", self._handed_back().encode("ascii"))]
 
     def _refuse_loss(self, target: Target, dropped: tuple[str, ...]) -> None:
         if dropped and target.refuses_loss:

@@ -27,7 +27,7 @@ class Authorize:
         resource = model.resource if model is not None else f"model:{ask.model}"
         entry, policy = flight.entry, self._policy.current
         entry.resource, entry.action, entry.model = resource, INVOKE, resource.removeprefix("model:")
-        entry.tags = read_tags(flight.exchange)
+        entry.tags, entry.streamed = read_tags(flight.exchange), ask.stream
         flight.check()
         facts = await self._facts(policy, caller, model, entry.tags)
         decision = decide(policy, caller, resource, model, facts)

@@ -8,6 +8,10 @@ from llm_gateway.config import ModelSection, Section
 from llm_gateway.prices import Price, PriceBook, ceiling
 from llm_gateway.providers import PROVIDERS, Provider
 from llm_gateway.router.section import MAIN, RoutingSection
+from shared.agent_list import PREFIX, AgentList, Listed
+
+# What an agent uses is billed where it uses it.
+FREE = Price()
 
 
 class Target(Struct, frozen=True):
@@ -46,24 +50,55 @@ class Model(Struct, frozen=True):
 
     @property
     def resource(self) -> str:
-        return f"model:{self.name}"
+        """An agent is an agent, also where it is called like a model."""
+        return self.name if self.name.startswith(PREFIX) else f"model:{self.name}"
+
+    @property
+    def acts(self) -> bool:
+        """Whether an agent may answer, who does something beside answering."""
+        return any(target.provider.section.kind == "agent" for target in self.targets)
 
 
 class Catalog:
-    """`book` knows the prices that are not said where a model is configured."""
+    """`book` knows the prices that are not said where a model is configured. `agents` are models, too, where
+    a provider of that kind is configured.
+    """
 
-    def __init__(self, section: Section, book: PriceBook | None = None) -> None:
+    def __init__(
+        self, section: Section, book: PriceBook | None = None, agents: AgentList | None = None
+    ) -> None:
         book = book or PriceBook()
+        self._agents = agents
         self.providers: dict[str, Provider] = {
             name: PROVIDERS[provider.kind](name, provider) for name, provider in section.providers.items()
         }
+        self._door = next((each for each in self.providers.values() if each.section.kind == "agent"), None)
         self._models: dict[str, Model] = {}
         for name, described in section.models.items():
             model = _model(name, described, self.providers, book)
             self._models.update(dict.fromkeys((name, *described.aliases), model))
 
     def find(self, name: str) -> Model | None:
-        return self._models.get(name)
+        return self._models.get(name) or self._agent(name)
+
+    def agents(self) -> list[tuple[Listed, Model]]:
+        """Those that can be called as models."""
+        listed = self._agents.all() if self._agents is not None else []
+        return [(each, model) for each in listed if (model := self._agent(PREFIX + each.name)) is not None]
+
+    def _agent(self, name: str) -> Model | None:
+        if self._door is None or self._agents is None or not name.startswith(PREFIX):
+            return None
+        agent = self._agents.find(name.removeprefix(PREFIX))
+        if agent is None:
+            return None
+        return Model(
+            name=name,
+            targets=(Target(self._door, agent.name, FREE),),
+            labels=agent.labels,
+            ceiling=FREE,
+            default_output_tokens=0,
+        )
 
     def items(self) -> list[tuple[str, Model]]:
         """Every name that may be called, aliases too, with its model."""
@@ -97,6 +132,8 @@ def _model(name: str, section: ModelSection, providers: dict[str, Provider], boo
 
 def _price(book: PriceBook, provider: Provider, model: str) -> Price:
     section = provider.section
+    if section.kind == "agent":
+        return FREE
     known = section.known or (provider.name if not section.base_url else "")
     kind = section.kind if section.kind != "openai_compatible" else known
     return book.price(model, name=provider.name, kind=kind, base_url=section.base_url)

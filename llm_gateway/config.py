@@ -26,10 +26,11 @@ from shared.identity.grant import ServiceAccount
 from shared.limits.rule import LimitRule
 from shared.limits.rule import problems as limit_problems
 from shared.server import ServerName
+from shared.tls import Tls
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
-Credential = Literal["identity", "key", "delegation"]
+Credential = Literal["identity", "key", "delegation", "oidc"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _PLACE = re.compile(r"[a-z0-9:.-]*")
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -57,12 +58,13 @@ class ProviderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Azure: `api_version` where deployments are in the path. Bedrock: `region` and either the three secrets
     of an AWS account or a `key`. Vertex: `project`, `region` (Google's location) and either
-    `service_account`, the text of its key file, or a token as `key`.
+    `service_account`, the text of its key file, or a token as `key`. Agents: `base_url` is the edge; with
+    one such provider every agent is a model, too, `agent:<name>`.
     """
 
-    kind: Literal["openai_compatible", "anthropic", "azure_openai", "bedrock", "gemini", "vertex"] = (
-        "openai_compatible"
-    )
+    kind: Literal[
+        "openai_compatible", "anthropic", "azure_openai", "bedrock", "gemini", "vertex", "agent"
+    ] = "openai_compatible"
     known: str = ""
     base_url: str = ""
     key: Secret = field(default_factory=lambda: Secret(""))
@@ -129,6 +131,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     bind: str = "127.0.0.1:8081"
     server: ServerName = "hypercorn"
+    tls: Tls | None = None
     accept: tuple[Credential, ...] = ("identity",)
     providers: dict[str, ProviderSection] = {}
     models: dict[str, ModelSection] = {}
@@ -154,6 +157,7 @@ def problems(section: Section) -> list[str]:
     for name, model in section.models.items():
         found += [f"models.{name}.{problem}" for problem in _model(model, section.providers)]
     found += [f"models.{problem}" for problem in _names(section.models)]
+    found += [f"providers.{problem}" for problem in _agents(section.providers)]
     found += [f"limits{problem}" for problem in limit_problems(section.limits)]
     found += [f"endpoints.{problem}" for problem in endpoint_problems(section.endpoints, section.providers)]
     found += [f"router.{problem}" for problem in router_problems(section.router, section.models)]
@@ -176,9 +180,21 @@ def _names(models: dict[str, ModelSection]) -> Iterator[str]:
         for place, called in places.items():
             if not _NAME.fullmatch(called):
                 yield f"{place}: {called!r} is no name for a model (letters, digits, ._:/@+-)"
+            if called.startswith("agent:"):
+                yield f"{place}: {called!r} is what an agent is called as a model"
             if called in taken:
                 yield f"{place}: {called!r} is already a name of {taken[called]!r}"
             taken.setdefault(called, name)
+
+
+def _agents(providers: dict[str, ProviderSection]) -> Iterator[str]:
+    """Agents have one door, and no credential but their callers'."""
+    found = [name for name, provider in providers.items() if provider.kind == "agent"]
+    yield from (f"{name}.kind: {found[0]!r} is one of kind agent already" for name in found[1:])
+    for name in found:
+        own = providers[name]
+        if own.key or own.keys or own.headers:
+            yield f"{name}: agents are asked on behalf of each caller: leave key, keys and headers out"
 
 
 def _provider(name: str, provider: ProviderSection) -> Iterator[str]:
@@ -215,6 +231,7 @@ def _place(name: str, provider: ProviderSection) -> Iterator[str]:
             yield f"base_url: must be said, like {row.base_url}"
         return
     needed = {
+        "agent": "base_url: must be the address of the edge",
         "azure_openai": "base_url: must be the resource's endpoint, like https://name.openai.azure.com",
         "bedrock": "" if provider.region else "region: must be said",
     }

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from llm_gateway.approve import approve
 from llm_gateway.ask import Ask
 from llm_gateway.authorize import Authorize
 from llm_gateway.catalog import Target
@@ -19,6 +20,7 @@ from llm_gateway.providers.gemini import GeminiProvider
 from llm_gateway.route import aim
 from llm_gateway.tokens import TokenCounter
 from shared.account import Account
+from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.clock import Clock
@@ -110,6 +112,7 @@ class Counting:
         account: Account,
         authenticate: Authenticate,
         authorize: Authorize,
+        park: Park,
         limit: Limit,
         http: HttpClient,
         max_body_bytes: int,
@@ -118,6 +121,7 @@ class Counting:
         self._account = account
         self._authenticate = authenticate
         self._authorize = authorize
+        self._park = park
         self._limit = limit
         self._http = http
         self._cap = max_body_bytes
@@ -134,7 +138,8 @@ class Counting:
             grant, model = await self._authorize(flight, caller, ask)
             free = msgspec.structs.replace(ask, tokens_in=0, tokens_out=0, body=b"")
             silent = msgspec.structs.replace(model, default_output_tokens=0)
-            flight.lease = await self._limit(grant, silent, free, flight.entry.tags)
+            async with await approve(self._park, grant, ask.body, flight):
+                flight.lease = await self._limit(grant, silent, free, flight.entry.tags)
             aim(model.targets[0], flight)
             await exchange.reply(200, _JSON, self._form.reply(await self._tokens(ask, model.targets[0])))
 

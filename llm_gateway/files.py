@@ -20,7 +20,7 @@ from llm_gateway.endpoints.pages import listed, page_of
 from llm_gateway.endpoints.relay import CutOnceStarted, length_of, stream_bytes
 from llm_gateway.endpoints.upload import Upload
 from llm_gateway.endpoints.upstream import Upstream, address_of
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.providers import Provider
 from llm_gateway.reach import Reach
 from shared.account import Flight
@@ -49,7 +49,7 @@ class Files:
         catalog: Catalog,
         owned: Owned,
         upstream: Upstream,
-        guards: Guards,
+        guards: ChatGuards,
     ) -> None:
         self._guards = guards
         self._settings = section.endpoints

@@ -21,8 +21,9 @@ from llm_gateway.router.tries import Once, Tries
 from shared.account import Flight
 from shared.asgi import Exchange, Headers
 from shared.clock import Clock
-from shared.errors import UpstreamFault
+from shared.errors import Fault, UpstreamFault
 from shared.http_client import HttpClient
+from shared.identity.hand_back import HandBack
 
 # What of the caller's headers a provider sees. No `idempotency-key`: all callers share our account there, and
 # one could collect another's answer.
@@ -30,7 +31,7 @@ _PASSED = frozenset((b"openai-beta", b"anthropic-beta", b"anthropic-version"))
 
 
 class Forward:
-    """`mirrors` is None where no model has any."""
+    """`mirrors` is None where no model has any, `hand_back` where no agent answers."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Forward:
         *,
         max_reply_bytes: int,
         mirrors: Mirrors | None = None,
+        hand_back: HandBack | None = None,
         draw: Draw = random.random,
     ) -> None:
         self._http = http
@@ -49,6 +51,7 @@ class Forward:
         self._clock = clock
         self._cap = max_reply_bytes
         self._mirrors = mirrors
+        self._hand_back = hand_back
         self._draw = draw
 
     async def __call__(
@@ -104,4 +107,12 @@ class Forward:
             keep=keep,
             until=until,
             content=content,
+            handed_back=lambda: self._bearer(flight),
         )
+
+    def _bearer(self, flight: Flight) -> str:
+        """What the edge is asked with on the caller's behalf. Raises Fault where nobody signs here."""
+        caller = flight.entry.caller
+        if self._hand_back is None or caller is None:
+            raise Fault("an agent cannot be asked from here: there is nothing to sign for its caller with")
+        return self._hand_back.bearer(caller, flight.entry.id, flight.trace)

@@ -1,5 +1,5 @@
 """Content guards, in their order: each may refuse or rewrite a request before any provider sees it, and a
-reply before the caller does. What they are is in `llm_gateway/guards`.
+reply before the caller does. What they are is in `llm_gateway/guards` and `shared/guards`.
 """
 
 from llm_gateway.ask import Ask
@@ -9,11 +9,11 @@ from llm_gateway.chat.reply import Reply
 from llm_gateway.chat.request import Chat
 from llm_gateway.formats import Format
 from llm_gateway.guards.doubled import refuse_doubled
-from llm_gateway.guards.run import Run
-from llm_gateway.guards.section import GuardSection
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.run import ChatRun
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.guards.streamed import Streamed
 from shared.account import Flight
+from shared.guards.section import GuardSection
 from shared.identity.principal import Caller
 
 
@@ -31,8 +31,8 @@ class Inspection:
     def __init__(
         self,
         chat: Chat | None = None,
-        replies: Run | None = None,
-        stream: Run | None = None,
+        replies: ChatRun | None = None,
+        stream: ChatRun | None = None,
         sections: tuple[GuardSection, ...] = (),
         *,
         restores: bool = False,
@@ -63,7 +63,7 @@ NOTHING = Inspection()
 
 
 async def inspect(
-    ask: Ask, spoken: Format, flight: Flight, guards: Guards, caller: Caller, model: Model
+    ask: Ask, spoken: Format, flight: Flight, guards: ChatGuards, caller: Caller, model: Model
 ) -> Inspection:
     """Asks the guards that this call has about its request. Raises Forbidden, Unavailable, BadRequest."""
     active = guards.for_caller(caller, model, flight.entry.tags)

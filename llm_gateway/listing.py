@@ -66,6 +66,7 @@ class Listing:
         entry = flight.entry
         entry.resource, entry.action, entry.epoch = "model:*", LIST, policy.epoch
         shown = [name for name, model in self._catalog.items() if visible(policy, caller, model)]
+        shown += [model.name for agent, model in self._catalog.agents() if agent.visible(policy, caller)]
         return form.all([form.one(name, self._created) for name in shown])
 
     def _one(self, flight: Flight, caller: Caller, form: ModelList, name: str) -> dict[str, Any]:

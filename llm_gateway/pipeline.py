@@ -1,5 +1,6 @@
 """One model call, from bytes in to tokens out. Each line is a file of the same name."""
 
+from llm_gateway.approve import approve
 from llm_gateway.authorize import Authorize
 from llm_gateway.cache.lookup import Cache
 from llm_gateway.cache.replay import replay
@@ -7,7 +8,7 @@ from llm_gateway.call import Call
 from llm_gateway.formats import Format
 from llm_gateway.forward import Forward
 from llm_gateway.guard import inspect
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.limit import Limit, as_counted
 from llm_gateway.memory import Memory
 from llm_gateway.reach import Reach
@@ -16,6 +17,7 @@ from llm_gateway.responses import Forgetful
 from llm_gateway.route import Router
 from llm_gateway.transcripts.keep import Transcribe
 from shared.account import Account
+from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 
@@ -30,8 +32,9 @@ class Pipeline:
         account: Account,
         authenticate: Authenticate,
         authorize: Authorize,
+        park: Park,
         limit: Limit,
-        guards: Guards,
+        guards: ChatGuards,
         cache: Cache,
         memory: Memory,
         responses: Forgetful,
@@ -45,6 +48,7 @@ class Pipeline:
         self._account = account
         self._authenticate = authenticate
         self._authorize = authorize
+        self._park = park
         self._limit = limit
         self._guards = guards
         self._cache = cache
@@ -65,7 +69,8 @@ class Pipeline:
             grant, model = await self._authorize(flight, caller, ask)
             flight.taint = model.labels
             resumed = await self._responses.resume(caller, ask)
-            flight.lease = await self._limit(grant, model, resumed.ask, flight.entry.tags)
+            async with await approve(self._park, grant, ask.body, flight):
+                flight.lease = await self._limit(grant, model, resumed.ask, flight.entry.tags)
             ask = as_counted(resumed.ask, flight.lease)
             exchange.stamps += self._spoken.rate_headers(flight.lease)
             inspection = await inspect(ask, self._spoken, flight, self._guards, caller, model)

@@ -57,7 +57,7 @@ class Router:
         """Records why it chose as it did. Raises Killed when nothing is left. Which targets are healthy is
         asked when each one's turn comes.
         """
-        way = self._ways[model.name]
+        way = self._ways.get(model.name) or _way(model, self._state)
         if call.pin:
             targets = alive(pinned(model.targets, call.pin), flight)
             return Plan(targets, way.routes, self._state.of(targets[0]))

@@ -15,11 +15,13 @@ from mcp_gateway.eras.session import SESSION_HEADER
 from mcp_gateway.eras.stateless import SUPPORTED
 from mcp_gateway.items import Listing
 from mcp_gateway.methods import CAPABILITIES, LISTS
+from mcp_gateway.questions.desk import Desk
 from mcp_gateway.reply import JSON_HEADERS
 from mcp_gateway.running import Running
 from mcp_gateway.search.finder import Finder
 from mcp_gateway.search.tools import DEFINITIONS, DESCRIBE_METHOD, SEARCH_METHOD
 from mcp_gateway.sessions import Sessions
+from mcp_gateway.standing.watches import Watches
 from shared import jsonrpc
 from shared.account import Flight
 from shared.asgi import Exchange
@@ -28,9 +30,13 @@ from shared.errors import BadRequest
 from shared.identity.principal import Caller
 
 _EMPTY = b"{}"
-# What servers offer and this gateway passes on; nothing in it speaks of changes, for it does not tell of
-# them.
+# What servers offer and this gateway passes on, and of what changes in it clients are told.
 _OFFERED = (*dict.fromkeys(CAPABILITIES.values()), "completions", "logging")
+_TOLD = {
+    "tools": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
+}
 
 Answered = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -43,6 +49,8 @@ class Answer:
         authorize: Authorize,
         sessions: Sessions,
         running: Running,
+        desk: Desk,
+        watches: Watches,
         *,
         list_seconds: float,
         results: int,
@@ -53,6 +61,8 @@ class Answer:
         self._authorize = authorize
         self._sessions = sessions
         self._running = running
+        self._desk = desk
+        self._watches = watches
         self._ttl = Raw(str(int(list_seconds * 1000)).encode())
         self._table: dict[str, Callable[[Ask, Caller], Awaitable[Answered]]] = {
             "initialize": self._initialize,
@@ -80,10 +90,11 @@ class Answer:
         if kind == "tool" and ask.surface.search:
             shown, known = list(DEFINITIONS), len(DEFINITIONS)
         else:
-            for server, listing in (await self._listings(ask)).items():
-                known += len(listing.items[kind])
-                visible = await self._authorize.visible(server, listing, kind, caller, ask.surface)
-                shown += [self._catalogs.shown(ask.surface, server, item) for item in visible]
+            listings = await self._listings(ask)
+            known = sum(len(listing.items[kind]) for listing in listings.values())
+            visible = await self._authorize.visible(listings, kind, caller, ask.surface)
+            for server, items in visible.items():
+                shown += [self._catalogs.shown(ask.surface, server, item) for item in items]
         flight.entry.detail = f"{len(shown)} of {known} shown"
         result = b'{"' + LISTS[kind].encode() + b'":[' + b",".join(shown) + b"]"
         hints = b',"ttlMs":' + bytes(self._ttl) if ask.era.stateless else b""
@@ -106,10 +117,10 @@ class Answer:
         asked = msgspec.json.decode(wanted)
         version = asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[0]
         listings = await self._listings(ask)
-        session = await self._sessions.begin(caller, ask.surface, version)
+        session = await self._sessions.begin(caller, ask.surface, version, ask.capabilities)
         result = {
             "protocolVersion": version,
-            "capabilities": _capabilities(listings),
+            "capabilities": _capabilities(ask, listings),
             "serverInfo": _info(ask, listings),
             **await self._instructions(ask, caller, listings),
         }
@@ -120,7 +131,7 @@ class Answer:
         listings = await self._listings(ask)
         result = {
             "supportedVersions": SUPPORTED,
-            "capabilities": _capabilities(listings),
+            "capabilities": _capabilities(ask, listings),
             "ttlMs": self._ttl,
             "_meta": {meta.SERVER_INFO: _info(ask, listings)},
             **await self._instructions(ask, caller, listings),
@@ -164,16 +175,19 @@ class Answer:
         return _result(ask, await self._finder.describe(ask, caller))
 
     async def _notified(self, ask: Ask, caller: Caller) -> Answered:
-        """Taken, whatever it says; the only one that means anything here is that a call is no longer
-        wanted.
+        """An answer goes to whoever asked; of what else a client tells, only that a call is no longer wanted
+        means anything here. Raises BadRequest for an answer that nobody waits for.
         """
+        if ask.session is not None and ask.told is not None and not ask.told.method:
+            await self._desk.answered(ask.session, ask.told)
         if ask.session is not None and "requestId" in ask.params:
-            self._running.cancel(ask.session.id, bytes(ask.params["requestId"]))
+            await self._running.cancel(ask.session.id, bytes(ask.params["requestId"]))
         return 202, [], b""
 
     async def _end(self, ask: Ask, caller: Caller) -> Answered:
         assert ask.session is not None
         await self._sessions.end(ask.session, caller)
+        await self._watches.ended(ask.session)
         return 200, [], b""
 
 
@@ -181,10 +195,16 @@ def _result(ask: Ask, result: bytes) -> Answered:
     return 200, [], jsonrpc.result(ask.id, ask.era.dressed(ask.method, result))
 
 
-def _capabilities(listings: dict[str, Listing]) -> dict[str, dict[str, Any]]:
-    """What any of the servers offers."""
+def _capabilities(ask: Ask, listings: dict[str, Listing]) -> dict[str, Any]:
+    """What any of the servers offers. Of lists that change all are told: somebody may approve a tool."""
     offered = {name for listing in listings.values() for name in listing.welcome.capabilities}
-    return {name: {} for name in _OFFERED if name in offered}
+    found: dict[str, Any] = {name: _TOLD.get(name, {}) for name in _OFFERED if name in offered}
+    if not ask.surface.server:
+        return found
+    welcome = listings[ask.surface.server].welcome
+    # What nobody here knows is between the two of them, if they are of one era.
+    alike = welcome.stateless == ask.era.stateless
+    return welcome.capabilities | found if alike else found
 
 
 def _info(ask: Ask, listings: dict[str, Listing]) -> Raw:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from mcp_gateway import meta
+from mcp_gateway.capabilities import NONE
 from mcp_gateway.meta import Members
 from mcp_gateway.methods import KEYS, Kind, Method
 from mcp_gateway.sessions import Session
@@ -49,8 +50,9 @@ class Named(Struct, frozen=True):
 
 class Ask(Struct, frozen=True, kw_only=True):
     """`params` go on as they are but for what they name; `meta` holds only keys that pass. `log_from` is
-    the place in `LEVELS` from which on log messages are wanted, None for none at all. `wrapped` calls came
-    inside of a call of `call_tool`.
+    the place in `LEVELS` from which on log messages are wanted, None for none at all. `wrapped`
+    arguments are none of which the request's headers speak: they came inside of a call of `call_tool`, or
+    guards have changed them.
     """
 
     era: Era
@@ -63,9 +65,10 @@ class Ask(Struct, frozen=True, kw_only=True):
     session: Session | None = None
     progress_token: Raw = Raw()
     log_from: int | None = None
-    capabilities: Raw = _EMPTY_OBJECT
+    capabilities: Raw = NONE
     streams: bool = True
     wrapped: bool = False
+    told: Envelope | None = None
 
 
 def opened(envelope: Envelope) -> tuple[Members, Members]:
@@ -76,7 +79,9 @@ def opened(envelope: Envelope) -> tuple[Members, Members]:
 
 def named(method: Method, params: Members) -> Named | None:
     """What a call is about. Raises BadRequest where the name or the arguments are not what they must be."""
-    if method.does != "call":
+    if method.does == "pass":
+        return Named("tool", method.name)
+    if method.does not in ("call", "subscribe"):
         return None
     if method.completes:
         return _referenced(params)
@@ -91,6 +96,8 @@ def named(method: Method, params: Members) -> Named | None:
 
 def renamed(method: Method, params: Members, name: str) -> Members:
     """`params` with what they name called `name`."""
+    if method.does == "pass":
+        return params
     if method.completes:
         ref = meta.members(params["ref"])
         key = "uri" if "uri" in ref else "name"

@@ -1,16 +1,19 @@
 """What policy says: to the use of one item, and to the sight of a list or a server."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_gateway.ask import Ask
 from mcp_gateway.catalog import Catalog
 from mcp_gateway.catalogs import Catalogs
 from mcp_gateway.explicit import explicitly_allowed, explicitly_possible
-from mcp_gateway.items import DESTRUCTIVE, Item, Listing
+from mcp_gateway.items import DESTRUCTIVE, Item, Listing, resource_of
 from mcp_gateway.methods import ACTIONS, KINDS, Kind
+from mcp_gateway.remembered import Remembered
 from mcp_gateway.route import Target
 from mcp_gateway.surfaces import Surface
 from shared.account import Flight
+from shared.agent_list import PREFIX, AgentList
 from shared.errors import Forbidden, NotFound, UpstreamFault
 from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
@@ -30,13 +33,16 @@ class Authorize:
         catalog: Catalog,
         catalogs: Catalogs,
         *,
+        agents: AgentList,
         explicit: bool = False,
     ) -> None:
         self._policy = policy
         self._limiter = limiter
         self._catalog = catalog
         self._catalogs = catalogs
+        self._agents = agents
         self._explicit = explicit
+        self._remembered = Remembered()
 
     async def __call__(self, ask: Ask, target: Target | None, caller: Caller, flight: Flight) -> Grant:
         """The grant for what is asked. Raises Forbidden, and NotFound for a server of which the caller may
@@ -60,13 +66,36 @@ class Authorize:
         return grant
 
     async def visible(
-        self, server: str, listing: Listing, kind: Kind, caller: Caller, surface: Surface
-    ) -> list[Item]:
-        """The items of a server that are at an endpoint and that the caller could use with some arguments."""
+        self, listings: Mapping[str, Listing], kind: Kind, caller: Caller, surface: Surface
+    ) -> dict[str, list[Item]]:
+        """The items of servers that are at an endpoint and that the caller could use with some arguments."""
         policy = self._policy.current
+        shown = self._remembered.get(policy, listings, kind, caller, surface)
+        if shown is not None:
+            return shown
         facts = await self._facts(policy, caller)
-        items = self._at(surface, server, listing, kind)
-        return [item for item in items if self._possible(policy, caller, item, facts)]
+        there = {server: self._at(surface, server, listing, kind) for server, listing in listings.items()}
+        shown = {
+            server: [item for item in items if self._possible(policy, caller, item, facts)]
+            for server, items in there.items()
+        }
+        if all(self._certain(policy, caller, item) for items in there.values() for item in items):
+            self._remembered.keep(policy, listings, kind, caller, surface, shown)
+        return shown
+
+    async def reads(self, server: str, uri: str, caller: Caller) -> bool:
+        """Whether the caller may read a resource, whether there is one or not."""
+        policy = self._policy.current
+        facts = await self._facts(policy, caller) | {"labels": self._catalog.labels(server, "resource", uri)}
+        return policy.possible(caller, resource_of("resource", server, uri), ACTIONS["resource"], facts)
+
+    async def may(
+        self, caller: Caller, resource: str, actions: Sequence[str], labels: Sequence[str] = ()
+    ) -> bool:
+        """Whether the caller could do any of this to what may be anywhere, or nowhere."""
+        policy = self._policy.current
+        facts = await self._facts(policy, caller) | {"labels": tuple(labels)}
+        return any(policy.possible(caller, resource, action, facts) for action in actions)
 
     async def sees(self, server: str, caller: Caller, surface: Surface) -> bool:
         """Whether the caller could use anything at all of this server at an endpoint."""
@@ -95,11 +124,20 @@ class Authorize:
         return [item for item in items if holds(surface.catalog, kind, server, item.name, item.labels)]
 
     def _possible(self, policy: Policy, caller: Caller, item: Item, facts: dict[str, Any]) -> bool:
+        if item.resource.startswith(PREFIX):
+            agent = self._agents.find(item.name)
+            if agent is None or not agent.visible(policy, caller):
+                return False
         action, facts = ACTIONS[item.kind], facts | {"labels": item.labels}
         if not policy.possible(caller, item.resource, action, facts):
             return False
         needed = self._explicit and item.destructive
         return not needed or explicitly_possible(policy, caller, item.resource, action)
+
+    def _certain(self, policy: Policy, caller: Caller, item: Item) -> bool:
+        """Whether nothing but rules without conditions says who may use an item."""
+        ours = item.resource.startswith(PREFIX)
+        return not ours and policy.certain(caller, item.resource, ACTIONS[item.kind])
 
     async def _see(self, policy: Policy, caller: Caller, surface: Surface, facts: dict[str, Any]) -> None:
         """A server or catalog of which nothing may be used does not exist for this caller. Raises

@@ -12,6 +12,8 @@ from mcp_gateway.config import ServerRule, TrustName
 from mcp_gateway.items import Item, Listing, Marks, items, labels_of, no_marks
 from mcp_gateway.meta import members
 from mcp_gateway.methods import CAPABILITIES, KINDS, LIST_METHODS, LISTS, Kind
+from mcp_gateway.mirrors import well_annotated
+from mcp_gateway.transports import Agents
 from mcp_gateway.trust.fingerprint import identity
 from mcp_gateway.trust.judge import Judge
 from mcp_gateway.upstreams.upstream import Call, Upstream
@@ -31,6 +33,9 @@ _LOG = logging.getLogger("gatestack")  # noqa: TID251  servers are asked for all
 _MOST_PAGES = 100
 _MOST_ITEMS = 10_000
 _EMPTY = Raw(b"[]")
+# What proxies say of a server that is being replaced.
+_PASSING = frozenset((502, 503, 504))
+_AGAIN_SECONDS = 0.1
 
 
 class _Error(Struct):
@@ -93,7 +98,7 @@ class Catalog:
     async def listing(self, server: str) -> Listing:
         """What `server` has. Raises UpstreamFault when it has never said so."""
         shelf = self._shelves[server]
-        if shelf.listing is None or self._clock.monotonic() >= shelf.good_until:
+        if not self._good(server, self._clock.monotonic()):
             await self._ask(server, shelf)
         if shelf.listing is None:
             assert shelf.failure is not None
@@ -102,15 +107,20 @@ class Catalog:
 
     async def listings(self, servers: tuple[str, ...]) -> dict[str, Listing]:
         """What each of `servers` has; those that cannot be asked are left out."""
-        found = await asyncio.gather(*map(self.listing, servers), return_exceptions=True)
+        now = self._clock.monotonic()
+        known = {server: self._shelves[server].listing for server in servers if self._good(server, now)}
+        # Only those that have to be asked are worth a task each.
+        asked = [server for server in servers if server not in known]
+        found = await asyncio.gather(*map(self.listing, asked), return_exceptions=True)
         for problem in found:
             if isinstance(problem, BaseException) and not isinstance(problem, UpstreamFault):
                 raise problem
-        return {
-            server: listing
-            for server, listing in zip(servers, found, strict=True)
-            if isinstance(listing, Listing)
-        }
+        every = {**known, **dict(zip(asked, found, strict=True))}
+        return {server: listing for server in servers if isinstance(listing := every[server], Listing)}
+
+    def _good(self, server: str, now: float) -> bool:
+        shelf = self._shelves[server]
+        return shelf.listing is not None and now < shelf.good_until
 
     async def warm(self) -> None:
         """Asks every server, so that the first caller need not wait."""
@@ -126,6 +136,13 @@ class Catalog:
             await self._ask(server, shelf)
             item = shelf.listing.get(kind, name) if shelf.listing is not None else None
         return item
+
+    async def renewed(self, server: str) -> None:
+        """Waits until a server that has changed may be asked again, and asks it."""
+        shelf = self._shelves[server]
+        await asyncio.sleep(max(shelf.again_at - self._clock.monotonic(), 0.0))
+        with contextlib.suppress(UpstreamFault):
+            await self.listing(server)
 
     def changed(self, server: str) -> None:
         """The server says that its lists have changed: the next reader asks it, if that has not just been
@@ -194,12 +211,16 @@ class Catalog:
         wanted = [kind for kind in KINDS if CAPABILITIES[kind] in welcome.capabilities]
         found = await asyncio.gather(*(_definitions(upstream, kind) for kind in wanted))
         defined: dict[Kind, list[Raw]] = dict(zip(wanted, found, strict=True))
+        if welcome.stateless:
+            defined["tool"] = [tool for tool in defined.get("tool", []) if well_annotated(tool)]
         found_items = {kind: items(server, kind, rule, defined.get(kind, []), self._marks) for kind in KINDS}
         listing = Listing(welcome=welcome, items=found_items)
         if self._judge is None:
             return listing
         who = identity(rule.transport, bytes(welcome.info))
-        return await self._judge(server, who, listing, rule.trust or self._trust)
+        # Agents are held to their cards where they are registered.
+        trust = "unpinned" if isinstance(rule.transport, Agents) else self._trust
+        return await self._judge(server, who, listing, rule.trust or trust)
 
 
 async def _definitions(upstream: Upstream, kind: Kind) -> list[Raw]:
@@ -225,6 +246,17 @@ async def _definitions(upstream: Upstream, kind: Kind) -> list[Raw]:
 
 
 async def _answer(upstream: Upstream, call: Call) -> Envelope:
+    """Asked twice where the first time nobody was there: to ask what there is changes nothing."""
+    try:
+        return await _asked(upstream, call)
+    except (UpstreamUnreachable, UpstreamRefused) as error:
+        if error.retry_after is not None or getattr(error, "upstream_status", 503) not in _PASSING:
+            raise
+    await asyncio.sleep(_AGAIN_SECONDS)
+    return await _asked(upstream, call)
+
+
+async def _asked(upstream: Upstream, call: Call) -> Envelope:
     async with aclosing(upstream.call(call)) as messages:
         async for message in messages:
             if not message.method:

@@ -1,80 +1,137 @@
-"""What is refused for what it is: pages of other origins, and calls that the tool itself did not ask for."""
+"""Stage: content guards, in their order, over what a call says and over what comes back. What they are is in
+`shared/guards`.
+"""
 
-import re
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
-from mcp_gateway import mirrors
-from mcp_gateway.ask import Ask
-from mcp_gateway.catalog import Catalog
-from mcp_gateway.items import DESTRUCTIVE, Item
+import msgspec
+from msgspec import Raw
+
+from mcp_gateway.ask import Ask, Named
+from mcp_gateway.config import GUARDED
+from mcp_gateway.contents import walk_answer, walk_params
 from mcp_gateway.route import Target
-from shared import jsonrpc
 from shared.account import Flight
-from shared.asgi import Exchange
-from shared.dialects.mcp import HEADER_MISMATCH
-from shared.errors import BadRequest, Forbidden, NotFound
+from shared.errors import ContentRefused, GatestackError, Unavailable, UpstreamBroken
+from shared.guards import guard_of
+from shared.guards.run import Run
+from shared.guards.section import AnyGuardSection
+from shared.guards.selected import Guards
+from shared.guards.taint import Taint
+from shared.guards.texts import opened
+from shared.guards.verdict import Occasion
+from shared.http_client import HttpClient
+from shared.identity.principal import Caller
+from shared.jsonrpc import Envelope
+from shared.ledger.entry import Outcome
+from shared.limits.facts import caller_facts
+from shared.limits.limiter import Limiter
 
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+
+class Inspection:
+    """The ticket of one call: `ask` as it may go on, and the guards that want to see what comes back."""
+
+    __slots__ = ("_flight", "_run", "_taint", "ask")
+
+    def __init__(
+        self,
+        ask: Ask,
+        run: Run[Occasion] | None = None,
+        taint: Taint[Occasion] | None = None,
+        flight: Flight | None = None,
+    ) -> None:
+        self.ask = ask
+        self._run = run
+        self._taint = taint
+        self._flight = flight
+
+    async def answer(self, answer: Envelope) -> Envelope:
+        """A server's answer as it may go on. A tool's result that is stopped is a tool's error: the tool has
+        run. Raises ContentRefused, UpstreamBroken, Unavailable.
+        """
+        if self._run is None:
+            return answer
+        try:
+            if bytes(answer.error):
+                return msgspec.structs.replace(answer, error=await self._seen(answer.error))
+            return msgspec.structs.replace(answer, result=await self._seen(answer.result))
+        except (ContentRefused, Unavailable) as error:
+            if self.ask.method.name != "tools/call":
+                raise
+            return Envelope(id=answer.id, result=self._stopped(error))
+
+    async def note(self, message: Envelope) -> Envelope | None:
+        """What a server says before its answer, as it may go on; None where it may not."""
+        if self._run is None or not bytes(message.params):
+            return message
+        try:
+            return msgspec.structs.replace(message, params=await self._seen(message.params))
+        except (ContentRefused, Unavailable, UpstreamBroken):
+            return None
+
+    async def _seen(self, raw: Raw) -> Raw:
+        assert self._run is not None
+        assert self._taint is not None
+        given = opened(raw, "server")
+        async with self._taint:
+            seen = await self._run.through(given, walk_answer, "reply")
+        return raw if seen is given else Raw(msgspec.json.encode(seen))
+
+    def _stopped(self, error: GatestackError) -> Raw:
+        assert self._flight is not None
+        entry = self._flight.entry
+        refused = isinstance(error, ContentRefused)
+        entry.outcome = Outcome.REFUSED if refused else Outcome.FAILED
+        entry.reason, entry.detail = error.reason, error.detail
+        if isinstance(error, ContentRefused):
+            entry.decision, entry.rule = "deny", error.rule
+        text = f"The tool has run, and its result is withheld: {error.detail}."
+        return Raw(msgspec.json.encode({"content": [{"type": "text", "text": text}], "isError": True}))
 
 
-def refuse_foreign(exchange: Exchange, allowed: frozenset[str], hosts: frozenset[str]) -> None:
-    """Raises Forbidden for a page that is not known: its browser may have been led here by a name that it
-    controls.
+class Guard:
+    def __init__(self, sections: Sequence[AnyGuardSection], http: HttpClient, limiter: Limiter) -> None:
+        self._guards = Guards(sections, lambda section: guard_of(section, http), places=GUARDED)
+        self._limiter = limiter
+
+    async def __call__(self, ask: Ask, target: Target | None, caller: Caller, flight: Flight) -> Inspection:
+        """Asks the guards that this call has about what it says. Raises ContentRefused, Unavailable."""
+        active = self._guards.matching(_facts(caller, target)) if target is not None else ()
+        if target is None or not active:
+            return Inspection(ask)
+        occasion = Occasion(
+            target=target.resource, reply=f"the answer of {target.resource[:200]}", spoken=("call", "tool")
+        )
+        run = Run.open(active, occasion, flight)
+        taint = Taint(run, self._limiter, caller)
+        before = run.on("request")
+        if before is not None:
+            async with taint:
+                ask = await _looked_at(ask, before)
+        after = run.on("reply")
+        return Inspection(ask, after, taint, flight) if after is not None else Inspection(ask)
+
+
+async def _looked_at(ask: Ask, run: Run[Occasion]) -> Ask:
+    """The call as it may go on; the very same where nothing has changed, and its other parameters as they
+    were written where something has.
     """
-    if hosts and exchange.header("host") not in hosts:
-        raise Forbidden("this host name does not lead here; an operator can add it to allowed_hosts")
-    origin = exchange.header("origin")
-    if origin is None or origin in allowed or "*" in allowed:
-        return
-    if not _is_local(origin):
-        raise Forbidden("pages of this origin may not call here; an operator can add it to allowed_origins")
+    given = {name: msgspec.json.decode(value) for name, value in ask.params.items()}
+    seen = await run.through(given, walk_params, "request")
+    changed = {name: value for name, value in seen.items() if value is not given[name]}
+    if not changed:
+        return ask
+    named = ask.named
+    if named is not None and isinstance(changed.get("arguments"), dict):
+        named = Named(named.kind, named.name, changed["arguments"])
+    params = {name: Raw(msgspec.json.encode(value)) for name, value in changed.items()}
+    return msgspec.structs.replace(ask, params=ask.params | params, named=named, wrapped=True)
 
 
-async def inspect(
-    ask: Ask, target: Target | None, catalog: Catalog, exchange: Exchange, flight: Flight
-) -> Item | None:
-    """The item that is called, once the arguments are known to be what it asks for. Raises BadRequest,
-    NotFound.
-    """
-    if target is None or ask.named is None:
-        return None
-    item = await catalog.find(target.server, target.kind, target.name)
-    held = (await catalog.listing(target.server)).held.get((target.kind, target.name))
-    found = held.findings if held is not None else item.findings if item is not None else ()
-    flight.entry.findings = (*flight.entry.findings, *found)
-    if target.kind == "resource" and held is None:
-        # Servers make up resources as they go, so that only they can say which exist.
-        return item
-    # One that has come to be destructive since policy was asked about it is unknown, until it is asked again.
-    if item is None or (item.destructive and DESTRUCTIVE not in target.labels):
-        raise NotFound(f"there is no {target.kind} {ask.named.name[:200]!r}")
-    if ask.method.name == "tools/call":
-        _check(item, ask, exchange)
-    return item
-
-
-def _check(item: Item, ask: Ask, exchange: Exchange) -> None:
-    given = ask.named.arguments if ask.named is not None else {}
-    problem = item.arguments.problem(given)
-    if problem is not None:
-        raise BadRequest(f"the tool does not take these arguments: {problem}", code=jsonrpc.INVALID_PARAMS)
-    if ask.era.stateless and item.arguments.mirrors and not ask.wrapped:
-        wanted = {name for _, name in item.arguments.mirrors}
-        sent = {name: value for name in wanted if (value := _header(exchange, name)) is not None}
-        wrong = mirrors.mismatch(item.arguments.mirrors, given, sent)
-        if wrong is not None:
-            raise BadRequest(f"the header {wrong} does not say what the arguments say", code=HEADER_MISMATCH)
-
-
-def _header(exchange: Exchange, name: str) -> str | None:
-    try:
-        return exchange.header(name)
-    except BadRequest as error:
-        raise BadRequest(error.detail, code=HEADER_MISMATCH) from error
-
-
-def _is_local(origin: str) -> bool:
-    try:
-        return bool(_LOOPBACK.fullmatch(urlsplit(origin).hostname or ""))
-    except ValueError:
-        return False
+def _facts(caller: Caller, target: Target) -> dict[str, str | Sequence[str]]:
+    return {
+        **caller_facts(caller),
+        "server": target.server,
+        "tool": f"{target.server}/{target.name}" if target.kind == "tool" else "",
+        "label": target.labels,
+    }

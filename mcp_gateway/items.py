@@ -11,6 +11,7 @@ from mcp_gateway.config import ServerRule
 from mcp_gateway.methods import KEYS, KINDS, Kind
 from mcp_gateway.schema import Arguments
 from mcp_gateway.surfaces import joined
+from mcp_gateway.transports import AGENTS
 from mcp_gateway.upstreams.upstream import Welcome
 
 _PREFIXES: dict[Kind, str] = {
@@ -79,7 +80,9 @@ class Listing(Struct, frozen=True, kw_only=True, dict=True):
 
 
 def resource_of(kind: Kind, server: str, name: str) -> str:
-    """What policy calls it."""
+    """What policy calls it. An agent is an agent, also where it is called like a tool."""
+    if server == AGENTS and kind == "tool":
+        return f"agent:{name}"
     return f"{_PREFIXES[kind]}:{server}/{name}"
 
 

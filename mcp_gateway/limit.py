@@ -31,7 +31,9 @@ class Limit:
         is made.
         """
         tool = target is not None and ask.method.name == "tools/call"
-        if not tool and (not self._rules or ask.method in (methods.NOTIFICATION, methods.END_SESSION)):
+        taint = target.taint if target is not None and not ask.method.completes else ()
+        counted = bool(self._rules) and ask.method not in (methods.NOTIFICATION, methods.END_SESSION)
+        if not tool and not taint and not counted:
             return None
         caller = grant.caller
         estimate = Estimate(requests=1, tool_calls=int(tool))
@@ -40,7 +42,7 @@ class Limit:
             tenant=caller.principal.tenant,
             chain=caller.chain,
             budget=caller.budget.narrowed(self._budget) if tool else _NOT_COUNTED,
-            taint=target.taint if target is not None and tool else (),
+            taint=taint,
         )
 
 

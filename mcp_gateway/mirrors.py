@@ -11,8 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Raw, Struct
+
 ANNOTATION = "x-mcp-header"
 PREFIX = "mcp-param-"
+_ANNOTATED, _ESCAPED = ANNOTATION.encode(), b"\\u"
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _WRAPPED = re.compile(r"=\?base64\?(.*)\?=")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -24,6 +28,10 @@ Headers = tuple[tuple[str, str], ...]
 Path = tuple[str, ...]
 # Which arguments of a tool are mirrored: the path to each, and its header's name.
 Mirrors = tuple[tuple[Path, str], ...]
+
+
+class _Tool(Struct):
+    inputSchema: Any = None
 
 
 def encoded(value: str) -> str:
@@ -48,10 +56,21 @@ def decoded(value: str) -> str | None:
 def mirrors(schema: Any) -> Mirrors:
     """The annotations of a tool's input schema; none at all when one is not valid, as its clients see it."""
     found = tuple(_annotated(schema, ()))
-    names = [header for _, header in found]
-    if "" in names or len(set(names)) != len(names):
-        return ()
-    return found
+    return found if _valid(found) else ()
+
+
+def well_annotated(definition: Raw) -> bool:
+    """Whether clients of the stateless era may call this tool: where one annotation is not valid, they must
+    leave it out.
+    """
+    raw = bytes(definition)
+    if _ANNOTATED not in raw and _ESCAPED not in raw:
+        return True
+    try:
+        schema = msgspec.json.decode(raw, type=_Tool).inputSchema
+    except (msgspec.DecodeError, RecursionError):
+        return True
+    return _valid(tuple(_annotated(schema, ())))
 
 
 def headers(wanted: Mirrors, arguments: Mapping[str, Any]) -> Headers:
@@ -70,6 +89,11 @@ def mismatch(wanted: Mirrors, arguments: Mapping[str, Any], sent: Mapping[str, s
         if header is None or value is None or not _same(value, decoded(header)):
             return name
     return None
+
+
+def _valid(found: Mirrors) -> bool:
+    names = [header for _, header in found]
+    return "" not in names and len(set(names)) == len(names)
 
 
 def _annotated(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:

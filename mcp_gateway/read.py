@@ -20,9 +20,12 @@ _SHOWN = 200
 
 
 class Read:
-    def __init__(self, session_era: SessionEra, stateless_era: StatelessEra, *, body_cap: int) -> None:
+    def __init__(
+        self, session_era: SessionEra, stateless_era: StatelessEra, *, dialect: Mcp, body_cap: int
+    ) -> None:
         self._session = session_era
         self._stateless = stateless_era
+        self._dialect = dialect
         self._cap = body_cap
 
     async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, surface: Surface) -> Ask:
@@ -30,20 +33,23 @@ class Read:
         id.
         """
         stateless = is_stateless(exchange)
+        if exchange.method == "GET" and not stateless:
+            return await self._session.listen(exchange, caller, surface)
         if exchange.method == "DELETE" and not stateless:
             return await self._session.end(exchange, caller, surface)
         if exchange.method != "POST":
             raise MethodNotAllowed(f"{exchange.method} is not served here: send a POST")
         body = await exchange.body(self._cap)
-        dialect = Mcp(stateless=stateless).knowing(exchange, body)
+        dialect = self._dialect.at(exchange).knowing(exchange, body)
         flight.dialect = dialect
         envelope = jsonrpc.read(body)
         if bytes(envelope.id) == b"null":
             raise BadRequest("the id of a request cannot be null", code=jsonrpc.INVALID_REQUEST)
         if not stateless and _has_envelope(envelope):
             # Without its headers: the rules of that era say so better than those of the other.
-            stateless, dialect = True, Mcp(envelope.id, stateless=True)
+            stateless, dialect = True, dialect.as_stateless(envelope.id)
             flight.dialect = dialect
+        flight.entry.method = envelope.method[:_SHOWN]
         flight.entry.request_id = bytes(envelope.id).decode("utf-8", "replace").strip('"')[:_SHOWN]
         era = self._stateless if stateless else self._session
         ask = unwrapped(await era.read(exchange, envelope, caller, surface))

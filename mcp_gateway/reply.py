@@ -26,6 +26,16 @@ class Reply:
         self._timer: asyncio.TimerHandle | None = None
         self._pulse: asyncio.Task[None] | None = None
 
+    async def begin(self) -> None:
+        """Starts the stream before there is anything to say."""
+        await self._write(_PULSE)
+
+    async def end(self) -> None:
+        """Ends a stream without an answer."""
+        self._still()
+        async with self._writing:
+            await self._exchange.finish()
+
     async def note(self, message: bytes) -> None:
         """A message before the answer."""
         if self._streams:

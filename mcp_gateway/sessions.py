@@ -5,8 +5,9 @@ them.
 import secrets
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from mcp_gateway.capabilities import NONE
 from mcp_gateway.surfaces import Surface
 from shared.errors import NotFound
 from shared.identity.principal import Caller
@@ -26,6 +27,11 @@ class Session(Struct, frozen=True):
     place: str
     version: str
     level: str = ""
+    capabilities: bytes = bytes(NONE)
+
+    @property
+    def tenant(self) -> str:
+        return self.who[0]
 
 
 class Sessions:
@@ -35,9 +41,13 @@ class Sessions:
         self._redis = redis
         self._seconds = seconds
 
-    async def begin(self, caller: Caller, surface: Surface, version: str) -> Session:
+    async def begin(self, caller: Caller, surface: Surface, version: str, capabilities: Raw) -> Session:
         session = Session(
-            id=secrets.token_urlsafe(_ID_BYTES), who=_who(caller), place=surface.place, version=version
+            id=secrets.token_urlsafe(_ID_BYTES),
+            who=_who(caller),
+            place=surface.place,
+            version=version,
+            capabilities=bytes(capabilities),
         )
         await self._keep(caller, session)
         return session
@@ -54,6 +64,11 @@ class Sessions:
 
     async def set_level(self, session: Session, caller: Caller, level: str) -> None:
         await self._keep(caller, msgspec.structs.replace(session, level=level))
+
+    async def touch(self, session: Session) -> bool:
+        """Keeps it alive; False where it has ended."""
+        key = f"gs:{{{session.tenant}}}:mcp:session:{session.id}"
+        return bool(await self._redis.execute("EXPIRE", key, self._seconds))
 
     async def end(self, session: Session, caller: Caller) -> None:
         await self._redis.execute("DEL", _key(caller, session.id))

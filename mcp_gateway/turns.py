@@ -1,9 +1,12 @@
-"""How many calls may be under way at one server: more wait a moment, and are then told to come again."""
+"""Whether one call more may be under way at a server: none where it is left alone; more than it may have wait
+a moment, and are then told to come again.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+from mcp_gateway.circuits import Circuits
 from mcp_gateway.config import ServerRule
 from shared.errors import LimitExceeded
 
@@ -14,7 +17,10 @@ _RETRY_SECONDS = 1.0
 class Turns:
     """Counted in this process: each replica has its own share."""
 
-    def __init__(self, rules: Mapping[str, ServerRule], wait_seconds: float = _WAIT_SECONDS) -> None:
+    def __init__(
+        self, rules: Mapping[str, ServerRule], circuits: Circuits, wait_seconds: float = _WAIT_SECONDS
+    ) -> None:
+        self._circuits = circuits
         self._free = {
             server: asyncio.Semaphore(rule.concurrency)
             for server, rule in rules.items()
@@ -24,7 +30,15 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def taken(self, server: str) -> AsyncIterator[None]:
-        """For as long as the block lasts, one call more is under way. Raises LimitExceeded."""
+        """For as long as the block lasts, one call more is under way; how it ends tells how the server is.
+        Raises LimitExceeded, UpstreamUnreachable.
+        """
+        with self._circuits.guarded(server):
+            async with self._turn(server):
+                yield
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, server: str) -> AsyncIterator[None]:
         free = self._free.get(server)
         if free is None:
             yield

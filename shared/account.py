@@ -24,6 +24,7 @@ from shared.errors import (
     Killed,
     Refusal,
     Stopped,
+    Unapproved,
 )
 from shared.identity.principal import Caller, Trace
 from shared.kill import KillSwitch
@@ -247,7 +248,8 @@ class Account:
 def _outcome(error: GatestackError, *, started: bool) -> Outcome:
     if isinstance(error, Killed):
         return Outcome.KILLED
-    if started:
+    # What went out while a call waited for a person was no part of an answer.
+    if started and not isinstance(error, Unapproved):
         return Outcome.BROKEN
     return Outcome.REFUSED if isinstance(error, Refusal) else Outcome.FAILED
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from shared.bridges import Bridge
 from shared.identity.detached import TrustedKey
 
 State = Literal["active", "quarantined", "disabled"]
@@ -25,9 +26,10 @@ class Delegation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AgentRecord(Struct, frozen=True, kw_only=True):
-    """`tenant` is who may use it, "" for all. Without a `card_url` it says more about an agent of the
-    configuration file: its state, its labels, which card is approved. `pin` is the hash of `card`, the one
-    that was approved; `keys` are JWKs that may sign the next one. `at` is in microseconds since 1970.
+    """`tenant` is who may use it, "" for all. A `bridge` stands where there is no agent. Without it and a
+    `card_url` it says more about an agent of the configuration file: its state, its labels, which card is
+    approved. `pin` is the hash of `card`, the one that was approved; `keys` are JWKs that may sign the next
+    one. `at` is in microseconds since 1970.
     """
 
     name: str
@@ -39,6 +41,7 @@ class AgentRecord(Struct, frozen=True, kw_only=True):
     state: State = "active"
     reason: str = ""
     card_url: str = ""
+    bridge: Bridge | None = None
     credential: Literal["delegation", "none"] = "delegation"
     delegation: Delegation = Delegation()
     keys: tuple[dict[str, Any], ...] = ()

@@ -1,4 +1,5 @@
-"""Soft alerts: tells the operator's webhook, and the log, that a limit is being used up.
+"""Soft alerts: tells the operator's webhook, and the log, that a limit is being used up, or that a call waits
+for somebody's approval.
 
 The scripts that count leave word in a list of Redis, once for each threshold, in the same step as they count.
 Here it is taken from there and sent on: by one process at a time, behind the requests, and again where nobody
@@ -15,6 +16,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
+from shared.approvals import Approval
 from shared.clock import Clock
 from shared.config import AlertsSection
 from shared.errors import GatestackError
@@ -62,6 +64,24 @@ class Alert(Struct, frozen=True, kw_only=True):
     at: int
 
 
+class ApprovalAsked(Struct, frozen=True, kw_only=True, tag_field="type", tag="approval.asked"):
+    """A call waits for a person's consent. `id` is the approval's, `preview` may be shown; times are seconds
+    since 1970.
+    """
+
+    id: str
+    tenant: str
+    principal: str
+    actors: tuple[str, ...]
+    chain: str
+    resource: str
+    action: str
+    preview: str
+    rule: str
+    expires_at: int
+    at: int
+
+
 class Alerts:
     """`sent` counts alerts that have arrived (or were logged where there is no webhook), `lost` those that
     were given up.
@@ -91,6 +111,16 @@ class Alerts:
         """There is word of this tenant's limits. Never waits."""
         self._waiting.add(tenant)
         self._wake.set()
+
+    async def asked(self, approval: Approval) -> None:
+        """Leaves word of a call that waits for somebody, as scripts do of limits. Raises Unavailable."""
+        told = msgspec.structs.asdict(approval) | {
+            "expires_at": approval.expires // 1_000_000,
+            "at": approval.created // 1_000_000,
+        }
+        word = msgspec.json.encode(msgspec.convert(told, ApprovalAsked))
+        await self._redis.execute("RPUSH", f"{tenant_keys(approval.tenant).prefix}alerts", word)
+        self.nudge(approval.tenant)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -130,7 +160,7 @@ class Alerts:
             # By value: the list may have been cut from this end meanwhile.
             await self._redis.execute("LREM", key, 1, raw)
 
-    async def _deliver(self, alert: Alert) -> None:
+    async def _deliver(self, alert: Alert | ApprovalAsked) -> None:
         body = msgspec.json.encode(alert)
         _LOG.warning("alert: %s", body.decode())
         if self._section.webhook and not await self._post(body, alert):
@@ -139,7 +169,7 @@ class Alerts:
         else:
             self.sent += 1
 
-    async def _post(self, body: bytes, alert: Alert) -> bool:
+    async def _post(self, body: bytes, alert: Alert | ApprovalAsked) -> bool:
         pause = self._pause
         for attempt in range(self._section.attempts):
             if attempt:
@@ -150,7 +180,7 @@ class Alerts:
                 return True
         return False
 
-    async def _taken(self, body: bytes, alert: Alert) -> bool:
+    async def _taken(self, body: bytes, alert: Alert | ApprovalAsked) -> bool:
         try:
             reply = await self._http.send(
                 "POST",
@@ -166,7 +196,7 @@ class Alerts:
         except GatestackError:
             return False
 
-    def _headers(self, body: bytes, alert: Alert) -> list[tuple[bytes | str, bytes | str]]:
+    def _headers(self, body: bytes, alert: Alert | ApprovalAsked) -> list[tuple[bytes | str, bytes | str]]:
         own: list[tuple[bytes | str, bytes | str]] = [
             ("content-type", "application/json"),
             ("idempotency-key", alert.id),
@@ -195,9 +225,11 @@ def signature(secret: str, at: int, body: bytes) -> str:
     return f"t={at},v1={digest}"
 
 
-def parsed(word: str, tenant: str) -> Alert | None:
-    """What the scripts mean by a line; None where it is none of theirs."""
+def parsed(word: str, tenant: str) -> Alert | ApprovalAsked | None:
+    """What a line means that was left by a script, or by `asked`; None where it is of neither."""
     try:
+        if word.startswith("{"):
+            return msgspec.json.decode(word, type=ApprovalAsked)
         counter, what, used, amount, at = word.split("\t")
         stem, window = counter.rsplit(":", 1)
         rule, unit, subject = stem.split(":", 2)

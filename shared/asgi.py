@@ -67,6 +67,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._consumed = False
+        self._peeked = b""
 
     def header(self, name: str) -> str | None:
         """The value of a header. Raises BadRequest when it stands twice: two readers would take two
@@ -89,8 +90,8 @@ class Exchange:
 
     @property
     def expects_body(self) -> bool:
-        if self.scope.get("http_version") == "2" and self.method not in _BODILESS:
-            # HTTP/2 frames its bodies itself: neither header needs to be there.
+        if self.scope.get("http_version") in ("2", "3") and self.method not in _BODILESS:
+            # HTTP/2 and HTTP/3 frame their bodies themselves: neither header needs to be there.
             return True
         return any(key in (b"content-length", b"transfer-encoding") for key, _ in self.headers)
 
@@ -107,9 +108,17 @@ class Exchange:
             return first or b""
         return b"".join((first or b"", *rest))
 
+    async def peek(self, cap: int) -> bytes:
+        """The whole body, which the next reader gets once more. Raises like `body`."""
+        self._peeked = await self.body(cap)
+        return self._peeked
+
     async def chunks(self, cap: int | None) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises like `body`."""
         self.refuse_announced(cap)
+        if self._peeked:
+            peeked, self._peeked = self._peeked, b""
+            yield peeked
         seen, more = 0, not self._consumed
         while more:
             message = await self._next()

@@ -8,9 +8,10 @@ elsewhere.
 
 import asyncio
 import ipaddress
+import posixpath
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from shared.errors import BadRequest, Forbidden
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 _PORTS = {"http": 80, "https": 443}
+_THIS_MACHINE = "localhost"
 # IPv6 forms that hold an IPv4 address which decides where the packets end up (RFC 6052, RFC 3056).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
@@ -74,6 +76,31 @@ def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of an http(s) address, as they are compared. Raises BadRequest."""
     parts = _split(url)
     return parts.scheme, str(parts.hostname), parts.port or _PORTS[parts.scheme]
+
+
+def place(url: str) -> tuple[str, int, str, str]:
+    """Where an http(s) address leads, equal for its many spellings: host, port, path and query. Names are not
+    looked up, but for this machine's own. Raises BadRequest.
+    """
+    _, host, port = origin(url)
+    parts = urlsplit(url)
+    path = posixpath.normpath("/" + unquote(parts.path).lstrip("/"))
+    return _machine(host), port, path, parts.query
+
+
+def _machine(host: str) -> str:
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return _THIS_MACHINE
+    address = _literal(name)
+    if address is None:
+        # `127.1`, `0x7f.1` and `2130706433` are addresses to whoever connects.
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(name))
+        except OSError:
+            return name
+    real = _embedded(address)
+    return _THIS_MACHINE if real.is_loopback or real.is_unspecified else str(real)
 
 
 def _split(url: str) -> SplitResult:

@@ -6,7 +6,9 @@ GatestackError
 │   ├── BadRequest          400  invalid
 │   ├── Unauthenticated     401  unauthenticated
 │   ├── Forbidden           403  forbidden
+│   │   └── ContentRefused  403  forbidden       (a guard: not whom or what, but what it says)
 │   ├── DelegationRefused   403  delegation      (a hop, a cycle, the depth cap, a widened scope)
+│   ├── Unapproved          403  approval        (a person said no, or has not said yes)
 │   ├── Killed              403  killed
 │   ├── NotFound            404  not_found
 │   ├── MethodNotAllowed    405  method
@@ -34,6 +36,7 @@ class Reason(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     DELEGATION = "delegation"
+    APPROVAL = "approval"
     KILLED = "killed"
     NOT_FOUND = "not_found"
     METHOD = "method"
@@ -91,17 +94,30 @@ class Unauthenticated(Refusal):
 
 
 class Forbidden(Refusal):
-    """Policy said no, by `rule` at `epoch` ("" and 0 where no rule spoke: nothing allowed it)."""
+    """Policy said no, by `rule` at `epoch` ("" and 0 where no rule spoke: nothing allowed it). `scope` is
+    what the credential's scope would have to cover, where that is what it lacks.
+    """
 
     status, reason = 403, Reason.FORBIDDEN
     rule: str = ""
     epoch: int = 0
+    scope: str = ""
+
+
+class ContentRefused(Forbidden):
+    """A guard said no to what was said, or to what came back; policy has allowed the call."""
 
 
 class DelegationRefused(Refusal):
     status, reason = 403, Reason.DELEGATION
     rule: str = ""
     epoch: int = 0
+
+
+class Unapproved(Refusal):
+    """A person's consent is needed and was not given. `data` names the approval and how it stands."""
+
+    status, reason = 403, Reason.APPROVAL
 
 
 class Killed(Refusal):

@@ -7,6 +7,7 @@ decompression.
 
 import asyncio
 import functools
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from shared.egress import Destination
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
@@ -92,10 +94,13 @@ class Reply:
 
 
 class HttpClient:
-    """One pool for a whole process. `close` it when the process stops."""
+    """One pool for a whole process, or for those who are trusted otherwise: `tls` replaces what the system
+    trusts. `close` it when the process stops.
+    """
 
-    def __init__(self, *, per_host: int = 0) -> None:
+    def __init__(self, *, per_host: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._per_host = per_host
+        self._tls = tls
         self._transport: AiohttpTransport | None = None
 
     async def send(
@@ -154,13 +159,19 @@ class HttpClient:
         if self._transport is None:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, limit_per_host=self._per_host, keepalive_timeout=_KEEPALIVE_SECONDS
+                    limit=0,
+                    limit_per_host=self._per_host,
+                    keepalive_timeout=_KEEPALIVE_SECONDS,
+                    ssl=self._tls or True,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
                 read_bufsize=2**18,
             )
+            # yarl would write addresses anew (`%3B` as `;`, `/%2e%2e/` as nothing): another path than was
+            # asked for, signed, and allowed.
+            session._build_url = _verbatim  # type: ignore[assignment,method-assign]
             # Our session brings its own TLS context; the transport's own would only cost time to load.
             self._transport = AiohttpTransport(verify=False, client=session)
         return self._transport
@@ -174,6 +185,10 @@ def never_sent(error: UpstreamFault) -> bool:
 
 def _url(text: str) -> httpx.URL:
     return _kept_url(text) if len(text) <= _LONGEST_KEPT else httpx.URL(text)
+
+
+def _verbatim(url: str | URL) -> URL:
+    return URL(url, encoded=True) if isinstance(url, str) else url
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -102,6 +102,11 @@ class KillSwitch:
         self._tokens = itertools.count(1)
         snapshots.on("kills", self.apply)
 
+    @property
+    def open(self) -> int:
+        """How many calls are under way here."""
+        return len(self._flights)
+
     def check(self, entry: Entry) -> None:
         """Raises Killed where a kill is meant for this call, Unavailable where nobody can tell."""
         if self._snapshots.fresh("kills") > self._max_age:

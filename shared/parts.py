@@ -15,10 +15,12 @@ from msgspec import Struct
 
 from shared.account import Account
 from shared.alerts import Alerts
+from shared.approvals import Bell, Book, Park
 from shared.clock import Clock
 from shared.config import Loaded, Shared, StateSection
 from shared.errors import Unavailable
 from shared.http_client import HttpClient
+from shared.identity.issuers import Issuers
 from shared.identity.keys import Keyring
 from shared.identity.signing import Signer
 from shared.identity.verify import Verifier
@@ -29,7 +31,7 @@ from shared.limits.limiter import Limiter
 from shared.policy import Policy, PolicyBox, PolicyRules
 from shared.redis_client import Redis
 from shared.snapshots import Snapshots
-from shared.telemetry import Telemetry, open_spans
+from shared.telemetry import Telemetry, open_telemetry
 from shared.valkey import EmbeddedValkey
 
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
@@ -52,10 +54,13 @@ class Parts(Struct, frozen=True, kw_only=True, dict=True):
     keyring: Keyring
     signer: Signer
     verifier: Verifier
+    issuers: Issuers
     http: HttpClient
     telemetry: Telemetry
     snapshots: Snapshots
     account: Account
+    book: Book
+    park: Park
     state_dir: Path
     failed: asyncio.Event
 
@@ -83,14 +88,9 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         def background(work: Coroutine[Any, Any, None], name: str) -> None:
             stack.push_async_callback(cancelled, owned(work, name, failed))
 
-        url = await _redis_url(shared.state, state_dir, stack, background)
-        redis = await _connect(url)
-        stack.push_async_callback(redis.close)
+        redis = await _redis(shared.state, state_dir, stack, background)
         signer = Signer.load_or_create(loaded.path(shared.identity.keys_dir), service)
-        http = HttpClient()
-        stack.push_async_callback(http.close)
-        verifier = Verifier(_trust(loaded), http=http, clock=clock, own=signer)
-        stack.push_async_callback(verifier.close)
+        http, verifier, issuers = _outward(loaded, signer, clock, stack)
         limiter = Limiter(redis, clock, lease_seconds=shared.state.lease_seconds)
         ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=service, clock=clock)
         stack.push_async_callback(ledger.stop)
@@ -100,7 +100,10 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         stack.callback(telemetry.close)
         alerts = Alerts(redis, http, shared.alerts, clock)
         alerts.attend(limiter, telemetry)
+        telemetry.gauges |= _gauges(kill, snapshots, policy, ledger)
+        book, bell = Book(redis, clock), Bell(redis)
         background(alerts.run(), "alerts")
+        background(bell.run(), "approvals")
         background(snapshots.run(), "snapshots")
         background(ledger.run(), "ledger")
         yield Parts(
@@ -115,13 +118,29 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
             keyring=keyring,
             signer=signer,
             verifier=verifier,
+            issuers=issuers,
             http=http,
             telemetry=telemetry,
             snapshots=snapshots,
             account=Account(service, ledger, kill, telemetry, clock),
+            book=book,
+            park=Park(book, bell, policy, keyring, shared.approvals, clock, alerts.asked),
             state_dir=state_dir,
             failed=failed,
         )
+
+
+def _outward(
+    loaded: Loaded[Any], signer: Signer, clock: Clock, stack: contextlib.AsyncExitStack
+) -> tuple[HttpClient, Verifier, Issuers]:
+    """The client for what is outside, and those who read with it whom to believe."""
+    http = HttpClient()
+    stack.push_async_callback(http.close)
+    verifier = Verifier(_trust(loaded), http=http, clock=clock, own=signer)
+    stack.push_async_callback(verifier.close)
+    issuers = Issuers(loaded.shared.identity.issuers, http=http, clock=clock)
+    stack.push_async_callback(issuers.close)
+    return http, verifier, issuers
 
 
 def owned(work: Coroutine[Any, Any, None], name: str, failed: asyncio.Event) -> asyncio.Task[None]:
@@ -144,6 +163,17 @@ async def cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def _redis(
+    state: StateSection,
+    state_dir: Path,
+    stack: contextlib.AsyncExitStack,
+    background: Callable[[Coroutine[Any, Any, None], str], None],
+) -> Redis:
+    redis = await _connect(await _redis_url(state, state_dir, stack, background))
+    stack.push_async_callback(redis.close)
+    return redis
 
 
 async def _redis_url(
@@ -210,8 +240,18 @@ def _policy_swap(box: PolicyBox, verifier: Verifier) -> Callable[[bytes, int], N
     return swap
 
 
+def _gauges(
+    kill: KillSwitch, snapshots: Snapshots, policy: PolicyBox, ledger: Ledger
+) -> dict[str, Callable[[], float]]:
+    """What every service shows on `/metrics` of its own state."""
+    return {
+        "gatestack_calls_open": lambda: kill.open,
+        "gatestack_kill_list_age_seconds": lambda: round(snapshots.fresh("kills"), 3),
+        "gatestack_policy_epoch": lambda: policy.current.epoch,
+        "gatestack_journal_bytes": lambda: ledger.waiting,
+    }
+
+
 def _telemetry(service: str, loaded: Loaded[Any]) -> Telemetry:
     section = loaded.shared.telemetry
-    file = loaded.path(section.file)
-    spans = open_spans(service, section.exporter, endpoint=section.endpoint, file=str(file))
-    return Telemetry(service, sample=section.sample, spans=spans, log=section.log)
+    return open_telemetry(service, section, loaded.path(section.file))

@@ -61,7 +61,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self._loop.call_later(self._timeout / 8, self._watch)
+        self._wait()
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -97,15 +97,21 @@ class Link(asyncio.Protocol):
             self._abort()  # its address may belong to another server by now
 
     def _flush(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._out))
         self._out.clear()
 
-    def _watch(self) -> None:
-        if self._waiting and self._waiting[0][0] < self._loop.time() - self._timeout * 7 / 8:
+    def _wait(self) -> None:
+        self._timer = self._loop.call_later(self._timeout / 8, self._watch, self._loop.time())
+
+    def _watch(self, since: float) -> None:
+        now = self._loop.time()
+        # Were we too busy to look, the reply may lie there unread: that says nothing about the server.
+        busy = now - since > self._timeout / 4
+        if not busy and self._waiting and self._waiting[0][0] < now - self._timeout * 7 / 8:
             self._abort()
         else:
-            self._timer = self._loop.call_later(self._timeout / 8, self._watch)
+            self._wait()
 
     def _abort(self) -> None:
         if self._transport is not None:

@@ -19,11 +19,12 @@ import msgspec
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from shared import server
+from shared import server, tls
 from shared.config import ConfigProblems, Loaded, Secret, Shared, load
 from shared.errors import GatestackError
-from shared.parts import Parts, open_parts
+from shared.parts import Parts, cancelled, open_parts, owned
 from shared.server import ServerName
+from shared.tls import Listening
 
 Section = TypeVar("Section", bound=Struct)
 CONFIG_EXIT = 2
@@ -35,16 +36,22 @@ async def nothing_more(_: Loaded[Any], __: Parts, ___: Starlette) -> AsyncIterat
     yield
 
 
+def no_files(_: Loaded[Any]) -> list[str]:
+    """The problems of the files of a service whose section names none."""
+    return []
+
+
 class Service(Struct, Generic[Section], frozen=True, kw_only=True):
     """What tells one service from another. `living` wraps serving: background work that only this service
-    has.
+    has. `file_problems` looks into the files that the section names.
 
-    `section` must have the fields `bind` and `server`.
+    `section` must have the fields `bind`, `server` and `tls`.
     """
 
     name: str
     section: type[Section]
     problems: Callable[[Section], list[str]]
+    file_problems: Callable[[Loaded[Any]], list[str]] = no_files
     build: Callable[[Loaded[Section], Parts], Starlette]
     living: Callable[[Loaded[Section], Parts, Starlette], AbstractAsyncContextManager[None]] = nothing_more
 
@@ -61,13 +68,15 @@ def main(service: Service[Any], argv: list[str] | None = None) -> int:
         print(json.dumps(schema(service.section)))
         return 0
     try:
-        loaded = load(Path(options.config), service.name, service.section, service.problems)
+        path = Path(options.config)
+        loaded = load(path, service.name, service.section, service.problems)
+        listening = _listening(service, loaded, path)
     except ConfigProblems as error:
         return _report(error, as_json=options.json)
     if options.check:
         return _report(None, as_json=options.json)
     try:
-        return server.run(_serve(service, loaded, options.bind))
+        return server.run(_serve(service, loaded, options.bind, listening))
     except (OSError, GatestackError) as error:
         print(f"{service.name}: {error}", file=sys.stderr)
         return 1
@@ -87,32 +96,44 @@ def schema(section: type[Struct]) -> dict[str, Any]:
     }
 
 
-async def _serve(service: Service[Any], loaded: Loaded[Any], bind: str | None) -> int:
+def _listening(service: Service[Any], loaded: Loaded[Any], path: Path) -> Listening | None:
+    """The TLS that a service is configured to listen with. Raises ConfigProblems for every file of its."""
+    found = service.file_problems(loaded)
+    wanted = tls.resolved(loaded.section.tls, loaded.path) if loaded.section.tls is not None else None
+    if wanted is not None:
+        found += tls.problems(wanted, loaded.section.server)
+    if found:
+        raise ConfigProblems(path, [f"{service.name}.{problem}" for problem in found])
+    return Listening(wanted) if wanted is not None else None
+
+
+async def _serve(
+    service: Service[Any], loaded: Loaded[Any], bind: str | None, listening: Listening | None
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = server.bind(bind or loaded.section.bind)
-    url = server.url_of(listener)
+    url = server.url_of(listener, secure=listening is not None)
     async with open_parts(service.name, loaded) as parts:
         app = service.build(loaded, parts)
         async with service.living(loaded, parts, app):
-            failing = asyncio.create_task(_stop_when(parts.failed, stop))
-            leaving = (
-                asyncio.create_task(_stop_without_parent(stop))
-                if "GATESTACK_SUPERVISED" in os.environ
-                else None
-            )
+            beside = [asyncio.create_task(_stop_when(parts.failed, stop))]
+            if "GATESTACK_SUPERVISED" in os.environ:
+                beside.append(asyncio.create_task(_stop_without_parent(stop)))
+            if listening is not None:
+                loop.add_signal_handler(signal.SIGHUP, listening.reload)
+                beside.append(owned(listening.follow(), "certificates", parts.failed))
 
             def ready() -> None:
                 print(f"{service.name} listens on {url}", flush=True)
 
             chosen: ServerName = loaded.section.server
             _settle_memory()
-            await server.serve(app, listener, stop, server=chosen, ready=ready)
-            failing.cancel()
-            if leaving is not None:
-                leaving.cancel()
+            await server.serve(app, listener, stop, server=chosen, ready=ready, tls=listening)
+            for task in beside:
+                await cancelled(task)
         return 1 if parts.failed.is_set() else 0
 
 

@@ -8,15 +8,25 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Literal
 
 import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from shared.tls import Listening
+from shared.tls_peer import with_peer
+
 ServerName = Literal["hypercorn", "granian"]
 _BACKLOG = 2048
 _MAX_HEADER_BYTES = 64 * 1024  # a chain of signed tokens is larger than the 16 KiB default allows for
+# A connection without a whole request's headers is closed then: idle, or fed byte by byte.
+_IDLE_SECONDS = 75.0
+_HANDSHAKE_SECONDS = 10.0
+_MAX_MESSAGE_BYTES = 2**20  # of a WebSocket; hypercorn holds up to _QUEUE of them
+_QUEUE = 64
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -42,9 +52,10 @@ def bind(address: str) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, secure: bool = False) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def serve(
@@ -55,38 +66,81 @@ async def serve(
     server: ServerName = "hypercorn",
     grace_seconds: float = 10.0,
     ready: Callable[[], None] = lambda: None,
+    tls: Listening | None = None,
 ) -> None:
     """Serves until `stop` is set; open requests then have `grace_seconds` to end before they are
-    cancelled.
+    cancelled. Raises OSError when the port is taken for HTTP/3.
     """
     if server == "granian":
-        await _granian(app, listener, stop, ready)
+        await _granian(app, listener, stop, ready, tls)
     else:
-        await _hypercorn(app, listener, stop, grace_seconds, ready)
+        config = _configured(listener, grace_seconds, tls)
+        ready()
+        await hypercorn_serve(_told(app, tls), config, shutdown_trigger=stop.wait)
 
 
-async def _hypercorn(
-    app: Any, listener: socket.socket, stop: asyncio.Event, grace_seconds: float, ready: Callable[[], None]
-) -> None:
-    config = Config()
+class _Config(Config):
+    """hypercorn's, with a TLS context that can change while it serves."""
+
+    tls: Listening | None = None
+
+    @property
+    def ssl_enabled(self) -> bool:
+        return self.tls is not None
+
+    def create_ssl_context(self) -> SSLContext | None:
+        return self.tls.context if self.tls is not None else None
+
+
+def _configured(listener: socket.socket, grace_seconds: float, tls: Listening | None) -> Config:
+    config = _Config()
     # hypercorn closes the descriptor that it is given: it gets one of its own.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    if tls is not None:
+        config.tls = tls
+        config.ssl_handshake_timeout = _HANDSHAKE_SECONDS
+        if tls.tls.http3:
+            config.certfile, config.keyfile = tls.tls.certificate, tls.tls.key
+            config.quic_bind = [f"fd://{_datagrams(listener)}"]
     config.backlog = _BACKLOG
     config.graceful_timeout = grace_seconds
     config.shutdown_timeout = grace_seconds + 5
-    config.keep_alive_timeout = 75
+    config.keep_alive_timeout = _IDLE_SECONDS
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = _MAX_HEADER_BYTES
     config.h2_max_header_list_size = _MAX_HEADER_BYTES
-    config.max_app_queue_size = 64
+    config.max_app_queue_size = _QUEUE
+    config.websocket_max_message_size = _MAX_MESSAGE_BYTES
     config.include_server_header = False
     config.accesslog = None
     config.errorlog = logging.getLogger("gatestack.server")
-    ready()
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+    return config
 
 
-async def _granian(app: Any, listener: socket.socket, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+def _told(app: Any, tls: Listening | None) -> Any:
+    """`app`, told of clients' certificates where they are asked for."""
+    return with_peer(app) if tls is not None and tls.tls.client_ca else app
+
+
+def _datagrams(listener: socket.socket) -> int:
+    """The descriptor of a socket for QUIC at a listener's address."""
+    found = socket.socket(listener.family, socket.SOCK_DGRAM)
+    try:
+        found.bind(listener.getsockname())
+    except OSError as error:
+        found.close()
+        host, port = listener.getsockname()[:2]
+        raise OSError(error.errno, f"cannot take UDP {host}:{port}: {error.strerror}") from error
+    return found.detach()
+
+
+async def _granian(
+    app: Any,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+    tls: Listening | None,
+) -> None:
     # Loaded here because a process that serves with hypercorn should not carry it.
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
@@ -103,6 +157,7 @@ async def _granian(app: Any, listener: socket.socket, stop: asyncio.Event, ready
         websockets=False,
         log_enabled=False,
         http1_settings=HTTP1Settings(max_buffer_size=4 * _MAX_HEADER_BYTES),
+        **_granian_tls(tls),
     )
     serving = asyncio.create_task(server.serve())
     ready()
@@ -110,3 +165,18 @@ async def _granian(app: Any, listener: socket.socket, stop: asyncio.Event, ready
     server.stop()  # type: ignore[no-untyped-call]
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+def _granian_tls(listening: Listening | None) -> dict[str, Any]:
+    from granian.constants import SSLProtocols  # with granian itself
+
+    if listening is None:
+        return {}
+    tls = listening.tls
+    return {
+        "ssl_cert": Path(tls.certificate),
+        "ssl_key": Path(tls.key),
+        "ssl_protocol_min": SSLProtocols.tls13 if tls.min_version == "1.3" else SSLProtocols.tls12,
+        "ssl_ca": Path(tls.client_ca) if tls.client_ca else None,
+        "ssl_client_verify": tls.require_client,
+    }

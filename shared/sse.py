@@ -15,18 +15,35 @@ HEADERS = [
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _CRLF = b"\r\n\r\n"
+_LONGEST_BORDER = len(_CRLF)
 
 
 class SseSplitter:
     """Collects chunks and gives back whole events, each with its closing blank line, byte for byte."""
 
     def __init__(self, cap: int = 8 * 1024 * 1024) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._cap = cap
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes. Raises UpstreamBroken when one event outgrows the cap."""
-        data = self._buffer + chunk if self._buffer else chunk
+        if not self._buffer:
+            return self._split(chunk)
+        # An event that comes in many pieces is looked through once, and not again with each of them.
+        new = max(0, len(self._buffer) - _LONGEST_BORDER)
+        self._buffer += chunk
+        if _BLANK_LINE.search(self._buffer, new) is None:
+            self._check()
+            return []
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return self._split(data)
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return bytes(self._buffer)
+
+    def _split(self, data: bytes) -> list[bytes]:
         events: list[bytes] = []
         start = 0
         if _only_crlf(data):
@@ -40,14 +57,14 @@ class SseSplitter:
             while (end := data.find(b"\n\n", start)) >= 0:
                 events.append(data[start : end + 2])
                 start = end + 2
-        self._buffer = data[start:] if start else data
-        if len(self._buffer) > self._cap:
-            raise UpstreamBroken(f"one event of the stream is larger than {self._cap} bytes")
+        if start < len(data):
+            self._buffer += data[start:]
+            self._check()
         return events
 
-    def rest(self) -> bytes:
-        """What came after the last whole event."""
-        return self._buffer
+    def _check(self) -> None:
+        if len(self._buffer) > self._cap:
+            raise UpstreamBroken(f"one event of the stream is larger than {self._cap} bytes")
 
 
 def data_of(event: bytes) -> bytes:
@@ -59,6 +76,11 @@ def data_of(event: bytes) -> bytes:
         if lines == returns == 2 and event.endswith(_CRLF):
             return event[6:-4]
     return b"\n".join(_values(event, b"data"))
+
+
+def name_of(event: bytes) -> bytes:
+    """What kind of event it is; empty where it does not say."""
+    return b"".join(_values(event, b"event")[-1:])
 
 
 def encode(data: bytes, event: str = "") -> bytes:

@@ -1,5 +1,5 @@
 """Which definitions of tools are trusted, and which wait for somebody to look at them: in Redis, one truth
-for all replicas. What counts as a change is decided where tools are listed; edge and CLI approve.
+for all replicas. What counts as a change is decided where tools are listed; edge and CLI approve or reject.
 """
 
 import difflib
@@ -34,13 +34,23 @@ while at < #ARGV do
 end
 return lost
 """)
-# KEYS pins, waiting, servers · ARGV server, tool, what was waiting when it was looked at, pin, channel
+# KEYS pins, waiting, servers, rejected
+# ARGV server, tool, what was waiting when it was looked at, pin, channel
 _APPROVE = Script("""
 if redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
 redis.call('HDEL', KEYS[2], ARGV[2])
+redis.call('HDEL', KEYS[4], ARGV[2])
 if redis.call('HLEN', KEYS[2]) == 0 then redis.call('SREM', KEYS[3], ARGV[1]) end
 redis.call('PUBLISH', ARGV[5], ARGV[1])
+return 1
+""")
+
+
+# KEYS waiting, rejected · ARGV tool, what was waiting when it was looked at, rejection
+_REJECT = Script("""
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 return 1
 """)
 
@@ -66,12 +76,22 @@ class Waiting(Struct, frozen=True, kw_only=True):
     findings: tuple[str, ...]
 
 
+class Rejection(Struct, frozen=True, kw_only=True):
+    """The definition with this digest stays out of sight, and nobody needs to look at it again."""
+
+    digest: str
+    at: int
+    by: str
+    why: str = ""
+
+
 class Review(Struct, frozen=True, kw_only=True):
     """What somebody who approves has to see. `difference` is a unified diff, from nothing for a new tool."""
 
     server: str
     waiting: Waiting
     pinned: Pin | None
+    rejected: Rejection | None
     difference: tuple[str, ...]
 
 
@@ -114,32 +134,62 @@ class ToolPins:
         """Trusts the definition with this digest and no other. Raises NotFound when that does not wait (any
         more).
         """
+        raw, waiting = await self._looked_at(server, tool, digest)
+        pin = Pin(digest=digest, definition=waiting.definition, at=self._clock.now_us(), by=by)
+        args = (server, tool, raw, msgspec.msgpack.encode(pin), CHANNEL)
+        if not await self._redis.run(_APPROVE, (*_keys(server), _rejected(server)), args):
+            raise _nothing(server, tool)
+        return pin
+
+    async def reject(self, server: str, tool: str, digest: str, by: str, why: str = "") -> Rejection:
+        """This definition stays held; another one would wait again. Raises NotFound like `approve`."""
+        raw, _ = await self._looked_at(server, tool, digest)
+        rejection = Rejection(digest=digest, at=self._clock.now_us(), by=by, why=why)
+        keys, args = (_waiting(server), _rejected(server)), (tool, raw, msgspec.msgpack.encode(rejection))
+        if not await self._redis.run(_REJECT, keys, args):
+            raise _nothing(server, tool)
+        return rejection
+
+    async def forget(self, server: str, tool: str) -> bool:
+        """The next definition that is seen counts as the first. False where none was pinned."""
+        await self._redis.execute("HDEL", _rejected(server), tool)
+        pinned = await self._redis.execute("HDEL", _pins(server), tool)
+        await self._redis.execute("PUBLISH", CHANNEL, server)
+        return bool(pinned)
+
+    async def _looked_at(self, server: str, tool: str, digest: str) -> tuple[bytes, Waiting]:
         raw = await self._redis.execute("HGET", _waiting(server), tool)
         waiting = msgspec.msgpack.decode(raw, type=Waiting) if raw else None
-        if waiting is not None and waiting.digest == digest:
-            pin = Pin(digest=digest, definition=waiting.definition, at=self._clock.now_us(), by=by)
-            args = (server, tool, raw, msgspec.msgpack.encode(pin), CHANNEL)
-            if await self._redis.run(_APPROVE, _keys(server), args):
-                return pin
-        raise NotFound(f"no such definition of {server}/{tool} waits for approval: look at what does")
-
-    async def forget(self, server: str, tool: str) -> None:
-        """The next definition that is seen counts as the first."""
-        await self._redis.execute("HDEL", _pins(server), tool)
-        await self._redis.execute("PUBLISH", CHANNEL, server)
+        if waiting is None or waiting.digest != digest:
+            raise _nothing(server, tool)
+        return raw, waiting
 
     async def _of(self, server: str) -> list[Review]:
         found, pins = await self._redis.execute("HGETALL", _waiting(server)), await self.pins(server)
+        said = await self._redis.execute("HGETALL", _rejected(server))
+        rejections = {
+            name.decode(): msgspec.msgpack.decode(one, type=Rejection) for name, one in _pairs(said)
+        }
         waiting = (msgspec.msgpack.decode(raw, type=Waiting) for _, raw in _pairs(found))
         return [
             Review(
                 server=server,
                 waiting=one,
                 pinned=pins.get(one.tool),
+                rejected=_about(one, rejections.get(one.tool)),
                 difference=difference(pins.get(one.tool), one),
             )
             for one in sorted(waiting, key=lambda one: one.tool)
         ]
+
+
+def _about(waiting: Waiting, rejection: Rejection | None) -> Rejection | None:
+    """What was said of another definition says nothing of this one."""
+    return rejection if rejection is not None and rejection.digest == waiting.digest else None
+
+
+def _nothing(server: str, tool: str) -> NotFound:
+    return NotFound(f"no such definition of {server}/{tool} waits for approval: look at what does")
 
 
 def difference(pin: Pin | None, waiting: Waiting) -> tuple[str, ...]:
@@ -180,3 +230,7 @@ def _pins(server: str) -> str:
 
 def _waiting(server: str) -> str:
     return f"gs:{{mcp}}:waiting:{server}"
+
+
+def _rejected(server: str) -> str:
+    return f"gs:{{mcp}}:rejected:{server}"

@@ -17,6 +17,7 @@ from shared.errors import BadRequest
 Unknown = Literal["drop", "refuse"]
 _HEADERS = (b"a2a-extensions", b"x-a2a-extensions")
 _MOST = 64
+_NO_PARTS = Raw(b"[]")
 # Whatever else stands in metadata is between the client and the agent.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|urn:", re.IGNORECASE)
 
@@ -40,9 +41,26 @@ class Extensions:
             cleaned["metadata"] = self._metadata(params["metadata"])
         if "message" in params:
             message = msgspec.json.decode(params["message"], type=dict[str, Raw])
-            if "extensions" in message or "metadata" in message:
+            parts = self._parts(message.get("parts", _NO_PARTS))
+            if parts is not None or "extensions" in message or "metadata" in message:
+                message |= {"parts": parts} if parts is not None else {}
                 cleaned["message"] = Raw(msgspec.json.encode(self._message(message)))
         return cleaned
+
+    def _parts(self, raw: Raw) -> Raw | None:
+        """The parts of a message, whose metadata is as good a place; None where none of them has any."""
+        # A name that is written with escapes is still a name.
+        if b"metadata" not in bytes(raw) and b"\\u" not in bytes(raw):
+            return None
+        try:
+            parts = msgspec.json.decode(raw, type=list[dict[str, Raw]])
+        except msgspec.DecodeError as error:
+            raise BadRequest("message.parts must be a list of objects", cause=error) from error
+        cleaned = [
+            part | {"metadata": self._metadata(part["metadata"])} if "metadata" in part else part
+            for part in parts
+        ]
+        return Raw(msgspec.json.encode(cleaned))
 
     def _message(self, message: dict[str, Raw]) -> dict[str, Any]:
         found: dict[str, Any] = dict(message)

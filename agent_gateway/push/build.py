@@ -3,6 +3,7 @@
 from agent_gateway.catalog import Catalog
 from agent_gateway.config import Section
 from agent_gateway.forward import Own
+from agent_gateway.guard import Guard
 from agent_gateway.push.configs import Configs
 from agent_gateway.push.deliver import Deliver
 from agent_gateway.push.ingress import Ingress
@@ -29,6 +30,7 @@ class Push:
         tasks: Tasks,
         route: Route,
         upstream: Upstream,
+        guard: Guard,
     ) -> None:
         push = section.push
         egress = Egress(push.allow)
@@ -45,6 +47,7 @@ class Push:
             tasks,
             self.outbox,
             self.deliver,
+            guard,
             body_cap=push.max_bytes,
         )
         self.operations: dict[str, Own] = {

@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from agent_gateway.bindings.earlier import lowered, raised
 from agent_gateway.bindings.earlier.raised import Json
-from agent_gateway.catalog import Catalog
+from agent_gateway.catalog import Agent, Catalog
+from agent_gateway.guard import Guard
 from agent_gateway.push.deliver import Deliver
 from agent_gateway.push.outbox import Outbox
 from agent_gateway.push.webhooks import Webhook, Webhooks
@@ -36,6 +37,7 @@ class Ingress:
         tasks: Tasks,
         outbox: Outbox,
         deliver: Deliver,
+        guard: Guard,
         *,
         body_cap: int,
     ) -> None:
@@ -46,6 +48,7 @@ class Ingress:
         self._tasks = tasks
         self._outbox = outbox
         self._deliver = deliver
+        self._guard = guard
         self._body_cap = body_cap
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +57,11 @@ class Ingress:
             if exchange.method != "POST":
                 raise MethodNotAllowed("notifications are POSTed")
             webhook = await self._known(exchange, flight)
-            self._authorize(flight, webhook)
+            agent = self._authorize(flight, webhook)
             event, seen = _event(await exchange.body(self._body_cap))
             await self._own(webhook, seen)
             flight.entry.task, flight.entry.context = seen.task, seen.context
+            event = await self._guard.answers(agent, webhook.caller, flight).notification(event)
             written, kind = _written(webhook, event)
             if await self._outbox.put(webhook, written, kind, once=_tells_state(event)):
                 self._deliver.news.set()
@@ -75,8 +79,10 @@ class Ingress:
             raise NotFound("there is no such webhook")
         return webhook
 
-    def _authorize(self, flight: Flight, webhook: Webhook) -> None:
-        """Raises Forbidden, Killed: rights may have been withdrawn since the webhook was registered."""
+    def _authorize(self, flight: Flight, webhook: Webhook) -> Agent:
+        """The agent that it is from. Raises Forbidden, Killed: rights may have been withdrawn since the
+        webhook was registered.
+        """
         agent = self._catalog.find(webhook.agent)
         if agent is None:
             raise NotFound("there is no such webhook")
@@ -85,6 +91,7 @@ class Ingress:
         facts = {"agent": agent.name, "labels": agent.labels, "method": "push"}
         flight.granted(ask_policy(self._policy.current, webhook.caller, agent.principal, "push", facts))
         flight.check()
+        return agent
 
     async def _own(self, webhook: Webhook, seen: Seen) -> None:
         """A notification must be about the webhook's own task. Raises Forbidden."""

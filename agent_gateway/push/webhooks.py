@@ -14,6 +14,7 @@ from agent_gateway.call import Wire
 from shared.errors import BadRequest
 from shared.identity.principal import Caller
 from shared.ledger.entry import new_id
+from shared.limits.keys import encoded
 from shared.redis_client import Redis
 
 _PREFIX = "gs:{push}"
@@ -116,4 +117,5 @@ def hook_key(hook: str) -> str:
 
 
 def _task_key(tenant: str, agent: str, task: str) -> str:
-    return f"{_PREFIX}:of:{tenant}:{agent}:{task}"
+    # What is encoded holds no brace: none of the three can end in the place of another.
+    return f"{_PREFIX}:of:{{{encoded(tenant)}}}:{agent}:{{{encoded(task)}}}"

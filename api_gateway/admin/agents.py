@@ -13,6 +13,7 @@ from msgspec import Struct
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.control import Control
 from shared.agents import DRIFT, AgentRecord, Delegation, Drift, State, trusted_keys
+from shared.bridges import Bridge, ChatBridge
 from shared.card_trust import Trusted, trusted
 from shared.egress import Egress
 from shared.errors import BadRequest, NotFound, UpstreamFault
@@ -27,8 +28,8 @@ _SHOWN = ("name", "description", "version", "provider", "skills", "capabilities"
 
 
 class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Without a `card_url` it says more about an agent of the configuration file. `pin` refuses another card
-    than the one that was looked at.
+    """A `bridge` is registered where there is no agent. Without it and a `card_url` it says more about an
+    agent of the configuration file. `pin` refuses another card than the one that was looked at.
     """
 
     card_url: str = ""
@@ -39,6 +40,7 @@ class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tags: tuple[str, ...] = ()
     state: State = "active"
     reason: str = ""
+    bridge: Bridge | None = None
     credential: Literal["delegation", "none"] = "delegation"
     delegation: Delegation = Delegation()
     keys: tuple[dict[str, Any], ...] = ()
@@ -70,12 +72,19 @@ class Agents:
         return 200, _previewed(judged)
 
     async def put(self, control: Control, ask: Ask) -> Answer:
-        wanted, name = ask.read(Wanted), ask.names["name"]
+        record = await self.registered(control, ask, ask.names["name"], ask.read(Wanted))
+        await control.put_agent(record)
+        await self.looked_at(record.name)
+        return 200, _shown(record, None)
+
+    async def registered(self, control: Control, ask: Ask, name: str, wanted: Wanted) -> AgentRecord:
+        """What registering `wanted` now would keep. Raises BadRequest, Forbidden."""
         if not _NAME.fullmatch(name):
             raise BadRequest("an agent's name is lower-case letters, digits, - and _")
         tenant = ask.tenant(wanted.tenant) or ""
+        await self._check_bridge(wanted)
         judged = await self._judged(wanted.card_url, wanted.keys) if wanted.card_url else None
-        if judged is None and not ask.all_tenants:
+        if judged is None and wanted.bridge is None and not ask.all_tenants:
             raise BadRequest("card_url: say where the agent's card is")
         if judged is not None and wanted.keys and not judged.signed:
             raise BadRequest("none of these keys has signed the card")
@@ -86,10 +95,24 @@ class Agents:
             "pin": judged.pin if judged is not None else wanted.pin,
             "card": judged.content if judged is not None else {},
         }
-        record = AgentRecord(name=name, by=ask.caller.actor, at=control.now_us(), **fields)
-        await control.put_agent(record)
+        return AgentRecord(name=name, by=ask.caller.actor, at=control.now_us(), **fields)
+
+    async def looked_at(self, name: str) -> None:
+        """What had been noticed about its card is settled."""
         await self._redis.execute("HDEL", DRIFT, name)
-        return 200, _shown(record, None)
+
+    async def _check_bridge(self, wanted: Wanted) -> None:
+        """Raises BadRequest, and Forbidden for an address that is not public."""
+        bridge = wanted.bridge
+        if bridge is None:
+            return
+        if wanted.card_url or wanted.keys or wanted.pin:
+            raise BadRequest("bridge: its card is made here: leave card_url, keys and pin out")
+        url = bridge.url if isinstance(bridge, ChatBridge) else ""
+        if url:
+            await self._egress.check(url)
+        elif wanted.credential != "delegation":
+            raise BadRequest("credential: what goes back through the edge needs the delegation token")
 
     async def listing(self, control: Control, ask: Ask) -> Answer:
         tenant = ask.tenant(ask.query.get("tenant"))

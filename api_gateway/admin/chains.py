@@ -7,6 +7,7 @@ import msgspec
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.admin.period import period
+from api_gateway.chain_flags import flags
 from api_gateway.control import Control
 from shared.errors import BadRequest, NotFound
 from shared.store import ChainFilter
@@ -20,13 +21,15 @@ _MOST = 1000
 
 
 async def chain(control: Control, ask: Ask) -> Answer:
-    """Every entry of a chain, in the order they began."""
+    """Every entry of a chain, in the order they began, and what is odd about them."""
     rows = await control.store.chain(ask.names["id"], ask.tenant())
     if not rows:
         raise NotFound(
             f"the ledger knows no chain {ask.names['id']}: is the id whole, and have its calls ended?"
         )
-    return 200, {"chain": ask.names["id"], "entries": [msgspec.structs.asdict(row) for row in rows]}
+    odd = [msgspec.structs.asdict(flag) for flag in flags(rows)]
+    entries = [msgspec.structs.asdict(row) for row in rows]
+    return 200, {"chain": ask.names["id"], "entries": entries, "flags": odd}
 
 
 async def listing(control: Control, ask: Ask) -> Answer:

@@ -1,10 +1,10 @@
-"""Keys: make, list, revoke. The secret is in the answer that makes a key and nowhere else, ever."""
+"""Keys: make, rotate, list, revoke. A secret is in the answer that makes it and nowhere else, ever."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.control import Control
@@ -30,14 +30,18 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = ""
 
 
+class Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The secret until now stays good for `overlap` seconds, 0 for not at all."""
+
+    overlap: Annotated[int, Meta(ge=0, le=2_592_000)] = 86_400
+
+
 async def create(control: Control, ask: Ask) -> Answer:
     wanted = ask.read(NewKey)
-    _check(wanted)
+    if wanted.expires_in < 0:
+        raise BadRequest("expires_in: seconds from now, 0 for never")
     tenant = ask.tenant(wanted.tenant) or wanted.tenant
-    if not _TENANT.fullmatch(tenant):
-        raise BadRequest(
-            "tenant: up to 63 lower-case letters, digits, - and _ that name whom this key belongs to"
-        )
+    check_holder(wanted.sub, tenant)
     draft = KeyRecord(
         id="",
         hash="",
@@ -57,33 +61,54 @@ async def create(control: Control, ask: Ask) -> Answer:
 
 async def listing(control: Control, ask: Ask) -> Answer:
     tenant = ask.tenant(ask.query.get("tenant"))
-    return 200, {"keys": [_shown(record) for record in await control.store.keys(tenant)]}
+    used = await control.store.keys_used(tenant)
+    shown = [_shown(record) for record in await control.store.keys(tenant)]
+    return 200, {"keys": [{**one, "used_at": used.get(one["id"], 0)} for one in shown]}
+
+
+async def rotate(control: Control, ask: Ask) -> Answer:
+    wanted = ask.read(Rotation) if ask.body else Rotation()
+    record = await _own(control, ask)
+    if record.revoked_at:
+        raise BadRequest(f"the key {record.id} has been revoked: make a new one")
+    secret, changed = await control.rotate_key(record, wanted.overlap)
+    return 200, {"secret": secret, **_shown(changed)}
 
 
 async def revoke(control: Control, ask: Ask) -> Answer:
-    key = ask.names["id"]
-    if not any(record.id == key for record in await control.store.keys(ask.tenant())):
-        raise NotFound(f"there is no key {key}")
-    await control.revoke_key(key)
-    return 200, {"revoked": key}
+    record = await _own(control, ask)
+    await control.revoke_key(record.id)
+    return 200, {"revoked": record.id}
 
 
-def _check(wanted: NewKey) -> None:
-    kind = next((kind for kind in _KINDS if wanted.sub.startswith(kind)), None)
-    if kind is None or wanted.sub == kind or not wanted.sub.isprintable() or "*" in wanted.sub:
-        raise BadRequest(f"sub: {wanted.sub!r} must be {', '.join(k + '<name>' for k in _KINDS)}")
-    if wanted.expires_in < 0:
-        raise BadRequest("expires_in: seconds from now, 0 for never")
+async def _own(control: Control, ask: Ask) -> KeyRecord:
+    """The key that the path names, where the caller administers it. Raises NotFound."""
+    for record in await control.store.keys(ask.tenant()):
+        if record.id == ask.names["id"]:
+            return record
+    raise NotFound(f"there is no key {ask.names['id']}")
+
+
+def check_holder(sub: str, tenant: str) -> None:
+    """Raises BadRequest where no key can stand for this."""
+    kind = next((kind for kind in _KINDS if sub.startswith(kind)), None)
+    if kind is None or sub == kind or not sub.isprintable() or "*" in sub:
+        raise BadRequest(f"sub: {sub!r} must be {', '.join(k + '<name>' for k in _KINDS)}")
+    if not _TENANT.fullmatch(tenant):
+        raise BadRequest(
+            "tenant: up to 63 lower-case letters, digits, - and _ that name whom this key belongs to"
+        )
 
 
 def _shown(record: KeyRecord) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(record)
-    del shown["hash"]
+    del shown["hash"], shown["old_hash"]
     return shown
 
 
 PAGES = (
     Page(method="POST", path="/keys", area="keys", action="manage", call=create),
     Page(method="GET", path="/keys", area="keys", action="read", call=listing),
+    Page(method="POST", path="/keys/{id}/rotate", area="keys", action="manage", call=rotate),
     Page(method="DELETE", path="/keys/{id}", area="keys", action="manage", call=revoke),
 )

@@ -73,17 +73,17 @@ async def publish(control: Control, ask: Ask) -> Answer:
         raise MustSay("send if-match with the etag of the policy that you have changed: GET it first")
     if wanted.policy.files:
         raise BadRequest("policy.files: files are read where they are; send the rules that they hold")
-    return await _change(control, ask, wanted.policy, wanted.reason, seen, dry_run=wanted.dry_run)
+    return await change(control, ask, wanted.policy, wanted.reason, seen, dry_run=wanted.dry_run)
 
 
 async def rollback(control: Control, ask: Ask) -> Answer:
     wanted = ask.read(Rollback)
     old = await _numbered(control, str(wanted.version))
     reason = f"back to version {old.number}: {wanted.reason}" if wanted.reason else ""
-    return await _change(control, ask, _rules(old), reason, expected(ask), dry_run=wanted.dry_run)
+    return await change(control, ask, _rules(old), reason, expected(ask), dry_run=wanted.dry_run)
 
 
-async def _change(
+async def change(
     control: Control, ask: Ask, rules: PolicyRules, reason: str, seen: int | None, *, dry_run: bool
 ) -> Answer:
     """Raises Forbidden, BadRequest, Changed."""

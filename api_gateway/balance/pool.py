@@ -17,6 +17,7 @@ from shared.asgi import Exchange
 from shared.clock import Clock
 from shared.egress import Destination
 from shared.errors import Unavailable, UpstreamFault, UpstreamUnreachable
+from shared.http_client import HttpClient
 from shared.identity.principal import Caller
 
 _SOON = 1.0
@@ -34,7 +35,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Pool:
     """`only` is the one address of a pool that has nothing to choose: it needs none of the rest. `inner` says
     that a gateway of ours is behind it, which repeats by itself what it sends on and tells of failures that
-    are not its own.
+    are not its own. `http` is the client for whoever is not to be trusted by the system's authorities.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class Pool:
         clock: Clock,
         *,
         inner: bool = False,
+        http: HttpClient | None = None,
         dice: random.Random | None = None,
     ) -> None:
         self.rule = rule
         self.inner = inner
+        self.http = http
         self.addresses = list(dict.fromkeys(address.rstrip("/") for address in addresses))
         self.members: list[Replica] = []
         self.key_of: Callable[[Exchange, Caller], str] | None = key_of(rule)

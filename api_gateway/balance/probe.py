@@ -25,7 +25,7 @@ async def probe(pool: Pool, http: HttpClient, dice: random.Random) -> None:
 
 async def _one(pool: Pool, replica: Replica, rule: Probe, http: HttpClient, dice: random.Random) -> None:
     await asyncio.sleep(dice.random() * JITTER * rule.interval_seconds)
-    pool.probed(replica, await _well(replica, rule, http))
+    pool.probed(replica, await _well(replica, rule, pool.http or http))
 
 
 async def _well(replica: Replica, rule: Probe, http: HttpClient) -> bool:

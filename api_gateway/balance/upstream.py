@@ -11,12 +11,14 @@ from api_gateway.balance.split import Arm, Split
 from api_gateway.config import Gateways, HttpRoute, Section
 from shared.asgi import Exchange
 from shared.clock import Clock
+from shared.http_client import HttpClient
 from shared.identity.principal import Caller
+from shared.tls_trust import Trust, context_of
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
     """`split` is there where other versions take a part of the requests, `gate` where only so many run at
-    once.
+    once, `http` where TLS is not trusted as the system does.
     """
 
     audience: str
@@ -28,6 +30,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
     strip: str = ""
     split: Split | None = None
     gate: Gate | None = None
+    http: HttpClient | None = None
 
     def pool_for(self, exchange: Exchange, caller: Caller) -> Pool:
         return self.pool if self.split is None else self.split.choose(exchange, caller)
@@ -40,21 +43,30 @@ class Upstreams:
         self.pools: list[Pool] = []
         self.gates: list[Gate] = []
         self._clock = clock
+        self._clients: dict[Trust, HttpClient] = {}
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
 
     def gateway(self, service: str, section: Section) -> Upstream:
         gateways: Gateways = section.gateways
+        http = self._client(gateways.tls)
         return Upstream(
             audience=service,
-            pool=self._pool(getattr(gateways, service), gateways.balance, inner=True),
+            http=http,
+            pool=self._pool(getattr(gateways, service), gateways.balance, http, inner=True),
             header_timeout=section.header_timeout_seconds,
             idle_timeout=section.idle_timeout_seconds,
             gate=self._gate(gateways.concurrency),
         )
 
     def configured(self, route: HttpRoute) -> Upstream:
-        pool = self._pool(route.urls, route.balance)
+        http = self._client(route.tls)
+        pool = self._pool(route.urls, route.balance, http)
         return Upstream(
             audience=route.audience or route.name,
+            http=http,
             pool=pool,
             connect_timeout=route.connect_timeout_seconds,
             header_timeout=route.header_timeout_seconds,
@@ -73,7 +85,7 @@ class Upstreams:
         arms = [
             Arm(
                 name=canary.name,
-                pool=self._pool(canary.urls, route.balance),
+                pool=self._pool(canary.urls, route.balance, main.http),
                 percent=canary.percent,
                 headers=tuple((name.lower(), value) for name, value in canary.match_headers.items()),
             )
@@ -81,8 +93,15 @@ class Upstreams:
         ]
         return Split(route.name, main, arms, sticky=route.sticky)
 
-    def _pool(self, urls: list[str], rule: Balance, *, inner: bool = False) -> Pool:
-        pool = Pool(urls, rule, self._clock, inner=inner)
+    def _client(self, trust: Trust | None) -> HttpClient | None:
+        if trust is None:
+            return None
+        if trust not in self._clients:
+            self._clients[trust] = HttpClient(tls=context_of(trust))
+        return self._clients[trust]
+
+    def _pool(self, urls: list[str], rule: Balance, http: HttpClient | None, *, inner: bool = False) -> Pool:
+        pool = Pool(urls, rule, self._clock, inner=inner, http=http)
         self.pools.append(pool)
         return pool
 

@@ -5,12 +5,40 @@ import sys
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from api_gateway.cli import audit, catalog, chain, config, keys, kill, policy, spend, token, transcripts, up
+from api_gateway.cli import (
+    apply,
+    approvals,
+    audit,
+    catalog,
+    chain,
+    config,
+    keys,
+    kill,
+    policy,
+    spend,
+    token,
+    transcripts,
+    up,
+)
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output
 
 app = App(name="gatestack", help=__doc__, version_flags=["--version"], result_action="return_value")
-for noun in (up, config, keys, policy, chain, spend, kill, catalog, audit, token, transcripts):
+for noun in (
+    up,
+    config,
+    keys,
+    policy,
+    chain,
+    spend,
+    kill,
+    approvals,
+    catalog,
+    audit,
+    token,
+    transcripts,
+    apply,
+):
     noun.register(app)
 
 

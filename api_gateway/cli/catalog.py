@@ -4,6 +4,7 @@ from typing import Any
 
 from cyclopts import App
 
+from api_gateway.cli import servers, skills, tools
 from api_gateway.cli.remote import Remote
 from api_gateway.cli.show import Output, lines, table
 
@@ -11,6 +12,8 @@ _HERE = Remote()
 app = App(name="catalog", help="What there is to be called.")
 agents = App(name="agents", help="Agents that were registered, and what has changed in their cards.")
 app.command(agents)
+for noun in (servers, skills, tools):
+    noun.register(app)
 
 
 def register(parent: App) -> None:

@@ -1,5 +1,6 @@
 """`gatestack chain`: one chain as a tree, who called whom for whom, and what each call cost."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,7 @@ def chain(
         Show what was said too, where that was kept. Each reading is an entry of its own.
     """
     answer = remote.get(f"/chains/{chain_id}")
-    told = drawn(answer["entries"])
+    told = drawn(answer["entries"], answer["flags"])
     if content:
         told += with_content(answer["entries"], remote)
     return Output(answer, lines(*told), as_json=remote.json)
@@ -101,8 +102,8 @@ def _when(stamp: int) -> str:
     return datetime.fromtimestamp(stamp / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def drawn(entries: list[dict[str, Any]]) -> list[str]:
-    """The lines of the tree. An entry whose parent is unknown stands at the top, marked as an orphan."""
+def drawn(entries: list[dict[str, Any]], odd: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """The lines of the tree, and below it what is odd. An entry whose parent is unknown stands at the top."""
     known = {entry["id"] for entry in entries}
     below: dict[str, list[dict[str, Any]]] = {}
     for entry in sorted(entries, key=lambda entry: (entry["started_at"], entry["hop"])):
@@ -110,7 +111,7 @@ def drawn(entries: list[dict[str, Any]]) -> list[str]:
     total = sum(entry["cost_micros"] for entry in entries)
     tokens = sum(entry["tokens_in"] + entry["tokens_out"] for entry in entries)
     head = f"chain {entries[0]['chain']}: {len(entries)} entries, {tokens} tokens, {money(total)}"
-    return [head, *_branches("", below, "")]
+    return [head, *_branches("", below, ""), *(f"! {flag['kind']}: {flag['why']}" for flag in odd)]
 
 
 def _branches(parent: str, below: dict[str, list[dict[str, Any]]], indent: str) -> list[str]:

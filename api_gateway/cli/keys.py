@@ -1,15 +1,20 @@
-"""`gatestack keys`: make, list and revoke virtual keys."""
+"""`gatestack keys`: make, rotate, list and revoke virtual keys; and a service's own signing key."""
 
+import re
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from api_gateway.cli.remote import Remote
+from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.show import Output, lines, table
 from shared.identity.principal import ChainBudget
+from shared.identity.signing import Signer
 
 _HERE = Remote()
+_SPAN = re.compile(r"(\d{1,7})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 app = App(name="keys", help="Virtual keys: who may call, and how much.")
 
 
@@ -75,11 +80,53 @@ def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
     """List keys, never their secrets."""
     found = remote.get("/keys", tenant=tenant)
     rows = [
-        (k["id"], k["sub"], k["tenant"], k["team"], k["name"], _state(k), _day(k["created_at"]))
+        (k["id"], k["sub"], k["tenant"], k["team"], k["name"], _state(k), _day(k["created_at"]), _used(k))
         for k in found["keys"]
     ]
-    headings = ("id", "principal", "tenant", "team", "name", "state", "made")
+    headings = ("id", "principal", "tenant", "team", "name", "state", "made", "last used")
     return Output(found, table(headings, rows, empty="no keys"), as_json=remote.json)
+
+
+@app.command
+def rotate(key: str, *, overlap: str = "24h", remote: Remote = _HERE) -> Output:
+    """Give a key a new secret, shown this once; the key keeps its id, limits and history.
+
+    Parameters
+    ----------
+    key
+        The key's id.
+    overlap
+        How long its secret until now stays good: 90s, 30m, 24h, 7d; 0s for not at all.
+    """
+    made = remote.post(f"/keys/{key}/rotate", {"overlap": _seconds(overlap)})
+    until = f"The secret until now is good until {_day(made['old_until'])}."
+    human = lines(
+        made["secret"], "", f"key {key} has this new secret. Keep it: it is not shown again. {until}"
+    )
+    return Output(made, human, as_json=remote.json)
+
+
+@app.command(name="rotate-signer")
+def rotate_signer(
+    service: Literal["api_gateway", "llm_gateway", "mcp_gateway", "agent_gateway"],
+    *,
+    keys_dir: Path = Path(".gatestack/keys"),
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> Output:
+    """Give a service a new signing key, on its own machine. Processes that run take it up by themselves: they
+    publish it within half a minute, and sign with it ten minutes later.
+
+    Parameters
+    ----------
+    service
+        Whose tokens it is to sign.
+    keys_dir
+        Where its keys are: `identity.keys_dir` of its configuration.
+    """
+    if not any(keys_dir.glob(f"{service}.*.pem")):
+        raise CommandFailed(f"{keys_dir} has no key of {service}: is that its identity.keys_dir?")
+    kid = Signer.load_or_create(keys_dir, service).rotate()
+    return Output({"kid": kid}, lines(f"{service} has a new key {kid}"), as_json=as_json)
 
 
 @app.command
@@ -95,6 +142,17 @@ def _state(key: dict[str, Any]) -> str:
     if key["expires_at"]:
         return f"until {_day(key['expires_at'])}"
     return "active"
+
+
+def _used(key: dict[str, Any]) -> str:
+    return _day(key["used_at"]) if key["used_at"] else "never"
+
+
+def _seconds(text: str) -> int:
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise CommandFailed(f"{text!r} is no span of time: write 90s, 30m, 24h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def _day(stamp_us: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,14 +17,19 @@ from shared.http_client import HttpClient
 _CAP = 64 * 1024 * 1024
 KEY_FILE = ".gatestack/operator.key"
 _PATIENCE = 30.0
+_ADMIN, _REGISTRY = "/admin/api", "/registry/v0.1"
+_MOST_PAGES = 200
 
 
 class CommandFailed(Exception):
-    """A command could not do what it was asked; the text says why and what to do."""
+    """A command could not do what it was asked; the text says why and what to do. `answer` is what the edge
+    said, None where it said nothing.
+    """
 
-    def __init__(self, text: str, code: int = 1) -> None:
+    def __init__(self, text: str, code: int = 1, answer: Any = None) -> None:
         super().__init__(text)
         self.code = code
+        self.answer = answer
 
 
 @Parameter(name="*")
@@ -53,11 +59,28 @@ class Remote:
         """Waits up to `seconds` for the answer. `if_match` is the etag of what the caller has seen."""
         return self._call("POST", path, body, seconds, if_match)
 
-    def put(self, path: str, body: object, *, if_match: str = "") -> Any:
-        return self._call("PUT", path, body, if_match=if_match)
+    def put(self, path: str, body: object, *, seconds: float = _PATIENCE, if_match: str = "") -> Any:
+        return self._call("PUT", path, body, seconds, if_match)
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path, None)
+
+    def registry(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """What the registry's read API says, of what this key may see."""
+        asked = f"{path}?{urlencode(query)}" if query else path
+        return self._call("GET", asked, None, base=_REGISTRY)
+
+    def registry_pages(self, path: str, query: Mapping[str, str]) -> list[Any]:
+        """A list of the registry to its end."""
+        found: list[Any] = []
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            page = self.registry(path, {**query, "limit": "100", **({"cursor": cursor} if cursor else {})})
+            found += page[path.removeprefix("/")]
+            cursor = page["metadata"].get("nextCursor", "")
+            if not cursor:
+                break
+        return found
 
     def address(self) -> str:
         return (self.url or os.environ.get("GATESTACK_URL", "") or "http://127.0.0.1:8080").rstrip("/")
@@ -76,9 +99,15 @@ class Remote:
             ) from error
 
     def _call(
-        self, method: str, path: str, body: object, seconds: float = _PATIENCE, if_match: str = ""
+        self,
+        method: str,
+        path: str,
+        body: object,
+        seconds: float = _PATIENCE,
+        if_match: str = "",
+        base: str = _ADMIN,
     ) -> Any:
-        return asyncio.run(self._send(method, path, body, seconds, if_match))
+        return asyncio.run(self._send(method, base + path, body, seconds, if_match))
 
     async def _send(self, method: str, path: str, body: object, seconds: float, if_match: str) -> Any:
         client = HttpClient()
@@ -89,7 +118,7 @@ class Remote:
             payload = b"" if body is None else msgspec.json.encode(body)
             async with await client.send(
                 method,
-                f"{self.address()}/admin/api{path}",
+                self.address() + path,
                 headers=headers,
                 body=payload,
                 header_timeout=seconds,
@@ -112,5 +141,5 @@ def _read(status: int, body: bytes) -> Any:
         ) from error
     if status >= 400:
         detail = answer.get("detail", body.decode()) if isinstance(answer, dict) else body.decode()
-        raise CommandFailed(f"{detail} (status {status})")
+        raise CommandFailed(f"{detail} (status {status})", answer=answer)
     return answer

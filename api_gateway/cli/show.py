@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _PIPE_WIDTH = 240
 
@@ -46,7 +47,8 @@ def table(
             right = heading in ("calls", "tokens in", "tokens out", "cost")
             drawn.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in rows:
-            drawn.add_row(*(str(cell) for cell in row))
+            # Callers choose some of what stands in them: none of it is markup.
+            drawn.add_row(*(Text(str(cell)) for cell in row))
         console.print(drawn)
 
     return show

@@ -21,6 +21,7 @@ from shared.config.load import SERVICES
 from shared.errors import GatestackError, UpstreamFault
 from shared.http_client import HttpClient
 from shared.run import CONFIG_EXIT
+from shared.tls_trust import unverified
 from shared.valkey import EmbeddedValkey
 
 _STOP_SECONDS = 20.0
@@ -159,7 +160,7 @@ async def _all_listen(children: dict[str, Child], stop: asyncio.Event) -> bool:
 
 async def _all_ready(children: dict[str, Child], stop: asyncio.Event) -> bool:
     """Waits until every service says that it may get traffic, and tells what it waits for."""
-    http = HttpClient()
+    http = HttpClient(tls=unverified())
     patience = asyncio.get_running_loop().time() + _READY_SECONDS
     try:
         for child in children.values():

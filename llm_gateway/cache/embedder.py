@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from llm_gateway.cache.config import EmbedderSection
-from llm_gateway.embed import Vectors, embed
+from shared.embed import Vectors, embed
 from shared.errors import UpstreamBroken
 from shared.http_client import HttpClient
 

@@ -11,7 +11,7 @@ from llm_gateway.cache.config import Share
 from llm_gateway.catalog import Model
 from llm_gateway.chat.parts import Text
 from llm_gateway.chat.request import Chat, Message
-from llm_gateway.guards.section import GuardSection
+from shared.guards.section import GuardSection
 from shared.limits.keys import tenant_keys
 from shared.policy import Grant
 

@@ -66,7 +66,9 @@ class Cache:
     async def find(self, exchange: Exchange, flight: Flight, grant: Grant, model: Model, call: Call) -> Found:
         """Raises BadRequest when the caller's own wishes about keeping make no sense."""
         section = self._section
-        if section is None or call.pin or not any(covers(pattern, model.name) for pattern in section.models):
+        if section is None or call.pin or model.acts:
+            return _NOTHING
+        if not any(covers(pattern, model.name) for pattern in section.models):
             return _NOTHING
         if not _UNKEPT.isdisjoint(call.ask.spans) or _SEVERAL.search(call.ask.body):
             # The neutral form has no place for what they ask for, and what is kept is in that form.

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from llm_gateway.embed import Vectors
+from shared.embed import Vectors
 from shared.redis_client import Redis
 
 _FIRST_ROWS = 64

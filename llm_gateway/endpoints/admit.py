@@ -9,6 +9,7 @@ from llm_gateway.authorize import decide
 from llm_gateway.catalog import Model
 from llm_gateway.tags import read_tags
 from shared.account import Flight
+from shared.approvals import refuse_asking
 from shared.errors import Forbidden, NotFound
 from shared.identity.principal import Caller, ChainBudget
 from shared.limits.facts import caller_facts
@@ -28,8 +29,13 @@ class Permit(Struct, frozen=True):
     facts: Mapping[str, Any]
 
     def decide(self, model: Model) -> Decision:
+        """A model that needs a person's consent is refused: nobody is asked line by line."""
         facts = {**self.facts, "labels": model.labels}
-        return decide(self.policy, self.caller, model.resource, model, facts)
+        decision = decide(self.policy, self.caller, model.resource, model, facts)
+        if not decision.approval:
+            return decision
+        why = f"{decision.asks} wants a person's consent, which cannot be asked for here"
+        return Decision(False, decision.asks, decision.epoch, decision.hop, why)
 
 
 class Admit:
@@ -47,7 +53,8 @@ class Admit:
         self, flight: Flight, caller: Caller, resource: str, action: str, *, hidden: str = ""
     ) -> Grant:
         """Records what is asked for and what policy says to it. `hidden` is what a refused caller is told
-        where it must not learn that the resource exists. Raises Forbidden, NotFound, Killed.
+        where it must not learn that the resource exists. Raises Forbidden, NotFound, Killed,
+        Unapproved.
         """
         entry = flight.entry
         entry.resource, entry.action = resource, action
@@ -63,6 +70,7 @@ class Admit:
             entry.decision, entry.rule, entry.epoch = "deny", decision.rule, decision.epoch
             raise NotFound(hidden, cause=error) from error
         flight.granted(grant)
+        refuse_asking(grant)
         return grant
 
     async def permit(self, flight: Flight, caller: Caller) -> Permit:

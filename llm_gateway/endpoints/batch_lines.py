@@ -17,7 +17,7 @@ from llm_gateway.endpoints.endpoint import speaks_openai
 from llm_gateway.endpoints.json_body import COUNT, NAME, TEXT, Members, read_members, respelled
 from llm_gateway.endpoints.owned import Lines
 from llm_gateway.formats.openai_responses.refused import refuse
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.members import spliced
 from llm_gateway.prices import cost
 from llm_gateway.providers import Provider
@@ -56,7 +56,7 @@ class BatchLines:
         *,
         line_bytes: int,
         reach: Reach,
-        guards: Guards,
+        guards: ChatGuards,
     ) -> None:
         self.provider: Provider | None = None
         self._catalog = catalog

@@ -4,13 +4,13 @@ from llm_gateway.catalog import Model
 from llm_gateway.chat.parts import Text
 from llm_gateway.chat.request import Chat, Message
 from llm_gateway.endpoints.endpoint import Inquiry
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from shared.account import Flight
 from shared.errors import Forbidden
 
 
 class Inspect:
-    def __init__(self, guards: Guards) -> None:
+    def __init__(self, guards: ChatGuards) -> None:
         self._guards = guards
 
     async def __call__(self, inquiry: Inquiry, flight: Flight, model: Model) -> None:

@@ -1,15 +1,20 @@
 """One call of an endpoint that is not chat, from bytes in to bytes out: the same stages in the same order."""
 
+from hashlib import sha256
+
 import msgspec
 
+from llm_gateway.approve import approve
 from llm_gateway.authorize import Authorize
 from llm_gateway.catalog import Model
 from llm_gateway.endpoints.endpoint import Endpoint, Inquiry
 from llm_gateway.endpoints.forward import Forward
 from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.limit import Limit
+from llm_gateway.multipart import Part
 from llm_gateway.route import route
 from shared.account import Account
+from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.errors import MethodNotAllowed
@@ -23,6 +28,7 @@ class EndpointPipeline:
         account: Account,
         authenticate: Authenticate,
         authorize: Authorize,
+        park: Park,
         limit: Limit,
         inspect: Inspect,
         forward: Forward,
@@ -32,6 +38,7 @@ class EndpointPipeline:
         self._account = account
         self._authenticate = authenticate
         self._authorize = authorize
+        self._park = park
         self._limit = limit
         self._inspect = inspect
         self._forward = forward
@@ -42,23 +49,39 @@ class EndpointPipeline:
         async with self._account(exchange, self._endpoint.dialect) as flight:
             caller = await self._authenticate(exchange)
             flight.identify(caller)
-            inquiry = await self._read(exchange)
+            flight.entry.method = self._endpoint.name
+            inquiry, body = await self._read(exchange)
             grant, model = await self._authorize(flight, caller, inquiry)
             flight.taint = model.labels
-            flight.lease = await self._limit(
-                grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
-            )
+            async with await approve(self._park, grant, told(inquiry, body), flight):
+                flight.lease = await self._limit(
+                    grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
+                )
             exchange.stamps += self._endpoint.rate_headers(flight.lease)
             await self._inspect(inquiry, flight, model)
             targets = route(model, flight)
             await self._forward(exchange, flight, self._endpoint, inquiry, targets)
 
-    async def _read(self, exchange: Exchange) -> Inquiry:
+    async def _read(self, exchange: Exchange) -> tuple[Inquiry, bytes]:
         if exchange.method != "POST":
             raise MethodNotAllowed(f"{exchange.path} takes POST only")
         content_type = exchange.header("content-type") or ""
         body = await exchange.body(self._max_body_bytes)
-        return self._endpoint.read(body, content_type, exchange.path_params)
+        return self._endpoint.read(body, content_type, exchange.path_params), body
+
+
+def told(inquiry: Inquiry, body: bytes) -> bytes:
+    """What a person is asked about. A form is its parts: what stands between them is new each time."""
+    if inquiry.form is None:
+        return body
+    parts = [(part.head.name, part.head.filename, _value(part)) for part in inquiry.form.parts]
+    return msgspec.json.encode(parts)
+
+
+def _value(part: Part) -> str:
+    if part.head.filename is not None:
+        return f"{len(part.value)} bytes, SHA-256 {sha256(part.value).hexdigest()}"
+    return part.value.decode("utf-8", "backslashreplace")
 
 
 def _silent(model: Model, inquiry: Inquiry) -> Model:

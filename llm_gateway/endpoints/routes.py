@@ -15,7 +15,7 @@ from llm_gateway.endpoints.pipeline import EndpointPipeline
 from llm_gateway.endpoints.registry import ENDPOINTS
 from llm_gateway.endpoints.upstream import Upstream
 from llm_gateway.files import Files
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.limit import Limit
 from llm_gateway.passthrough import PATH as PASSTHROUGH
 from llm_gateway.passthrough import Passthrough
@@ -34,7 +34,7 @@ def endpoint_routes(
     authorize: Authorize,
     limit: Limit,
     budget: ChainBudget,
-    guards: Guards,
+    guards: ChatGuards,
 ) -> list[Route]:
     """`budget` is what any chain may spend."""
     inspect = Inspect(guards)
@@ -47,6 +47,7 @@ def endpoint_routes(
             account=parts.account,
             authenticate=authenticate,
             authorize=authorize,
+            park=parts.park,
             limit=limit,
             inspect=inspect,
             forward=forward,

@@ -12,11 +12,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from llm_gateway.chat.request import Chat
-from llm_gateway.guards.borders import Borders
-from llm_gateway.guards.section import JudgeSection, Place, Who
-from llm_gateway.guards.verdict import NOTHING, Said, Side, Strain, Verdict, Watch
+from llm_gateway.guards.section import JudgeSection
 from shared.errors import UpstreamBroken
+from shared.guards.borders import Borders
+from shared.guards.section import Place, Who
+from shared.guards.verdict import NOTHING, Occasion, Said, Side, Strain, Verdict, Watch
 from shared.http_client import HttpClient
 
 # Not one of those that the edge strips: a judge may ask through it.
@@ -67,7 +67,7 @@ class Judge:
             (MARK_HEADER, self.mark.decode()),
         ]
 
-    def watch(self, chat: Chat) -> Watch:
+    def watch(self, occasion: Occasion) -> Watch:
         return JudgeWatch(self)
 
     async def ask(self, texts: Sequence[Said], side: Side) -> Decision:

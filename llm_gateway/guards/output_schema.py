@@ -6,11 +6,12 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from llm_gateway.chat.request import Chat
-from llm_gateway.guards.borders import Borders
-from llm_gateway.guards.section import OutputSchemaSection, Place, Who
-from llm_gateway.guards.verdict import NOTHING, Said, Side, Strain, Verdict, Watch
+from llm_gateway.guards.occasion import ChatOccasion
+from llm_gateway.guards.section import OutputSchemaSection
 from shared.errors import BadRequest
+from shared.guards.borders import Borders
+from shared.guards.section import Place, Who
+from shared.guards.verdict import NOTHING, Said, Side, Strain, Verdict, Watch
 
 # Callers send few schemas and send them again and again.
 _KEPT = 256
@@ -26,13 +27,14 @@ class OutputSchema:
         self._lenient = section.mode == "monitor" or section.fail == "open"
         self._kept: dict[bytes, Any] = {}
 
-    def watch(self, chat: Chat) -> Watch:
+    def watch(self, occasion: ChatOccasion) -> Watch:
         """Raises BadRequest for a schema of the caller's that nothing can be checked by."""
         if self._own is not None:
             return SchemaWatch(self._own, wanted=True)
-        if chat.output.kind != "schema":
-            return SchemaWatch(None, wanted=chat.output.kind == "json")
-        return SchemaWatch(self._validator(chat.output.schema), wanted=True)
+        output = occasion.chat.output
+        if output.kind != "schema":
+            return SchemaWatch(None, wanted=output.kind == "json")
+        return SchemaWatch(self._validator(output.schema), wanted=True)
 
     def _validator(self, schema: dict[str, Any]) -> Any:
         key = msgspec.json.encode(schema)

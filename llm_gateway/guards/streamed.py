@@ -1,17 +1,13 @@
-"""A streamed reply under guard: its texts run through every guard in turn, each of which may hold back a
-little.
-"""
-
-import asyncio
+"""A streamed reply of a model under guard, part by part."""
 
 from msgspec.structs import replace
 
 from llm_gateway.chat.events import Begin, Event, PartBegin, PartDelta, PartEnd
 from llm_gateway.chat.parts import AnyPart, Refusal, Text, Thinking, ToolCall
-from llm_gateway.guards.run import Run, Watching
-from llm_gateway.guards.section import Who
-from llm_gateway.guards.verdict import Passage
-from shared.errors import Forbidden
+from llm_gateway.guards.run import ChatRun
+from shared.errors import ContentRefused
+from shared.guards.flow import Flow
+from shared.guards.section import Who
 
 # The longest arguments that are waited for.
 _ARGUMENTS = 1_048_576
@@ -20,7 +16,7 @@ _ARGUMENTS = 1_048_576
 class Streamed:
     """One stream. Parts come one after the other, so that there is never more than one to keep."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: ChatRun) -> None:
         self._run = run
         self._part: _Texts | _Call | None = None
 
@@ -77,94 +73,30 @@ class _Texts:
     nothing.
     """
 
-    def __init__(self, run: Run, place: int, who: Who) -> None:
+    def __init__(self, run: ChatRun, place: int, who: Who) -> None:
         self._place = place
-        self._links = [_Link(watching, who) for watching in run.watching]
+        self._flow = Flow(run, who)
         self._signature = ""
 
     async def feed(self, event: PartDelta) -> list[Event]:
         self._signature += event.signature
-        text = event.text
-        for link in self._links:
-            if text:
-                text = await link.feed(text)
+        text = await self._flow.feed(event.text)
         if text == event.text and not event.signature:
             return [event] if text else []
         return [PartDelta(place=self._place, text=text)] if text else []
 
     async def end(self) -> list[Event]:
-        rest = ""
-        for link in self._links:
-            # What one lets go at the end is the last that the next one gets.
-            rest = (await link.feed(rest) if rest else "") + await link.end()
+        rest = await self._flow.end()
         out: list[Event] = [PartDelta(place=self._place, text=rest)] if rest else []
-        if self._signature and not any(link.changed for link in self._links):
+        if self._signature and not self._flow.changed:
             out.append(PartDelta(place=self._place, signature=self._signature))
         return out
-
-
-class _Link:
-    """One guard over one part. One that only watches gets the same text, and nobody waits for it."""
-
-    def __init__(self, watching: Watching, who: Who) -> None:
-        self.changed = False
-        self._watching = watching
-        self._enforces = watching.enforces
-        self._strain = watching.watch.strain(who, enforced=watching.enforces)
-        self._room = watching.active.section.max_chars
-        self._seconds = watching.active.section.timeout_seconds
-        self._over = False
-
-    async def feed(self, text: str) -> str:
-        if self._over:
-            return text
-        held = self._strain.held
-        self._room -= len(text)
-        if self._room < 0:
-            self._over = True
-            self._watching.failed("so many characters", too_long=True)
-            return self._passed(held, text)
-        try:
-            async with asyncio.timeout(self._seconds):
-                passage = await self._strain.feed(text)
-        except Exception as error:  # the guard's failure, not the stream's
-            self._over = True
-            self._watching.failed(error)
-            return self._passed(held, text)
-        return self._obeyed(passage, text)
-
-    async def end(self) -> str:
-        if self._over:
-            return ""
-        self._over = True
-        held = self._strain.held
-        try:
-            async with asyncio.timeout(self._seconds):
-                passage = await self._strain.end()
-        except Exception as error:  # the guard's failure, not the stream's
-            self._watching.failed(error)
-            return self._passed(held, "")
-        return self._obeyed(passage, "")
-
-    def _passed(self, held: str, text: str) -> str:
-        return held + text if self._enforces else text
-
-    def _obeyed(self, passage: Passage, text: str) -> str:
-        self._watching.note(*passage.findings)
-        if passage.refusal:
-            self._watching.refuse("reply", passage.refusal, broken=passage.broken)
-        if not self._enforces:
-            if passage.changed:
-                self._watching.note("would_change")
-            return text
-        self.changed = self.changed or passage.changed
-        return passage.text
 
 
 class _Call:
     """A call of a tool: nobody can run it before it is complete, so that it is looked at as a whole."""
 
-    def __init__(self, run: Run, place: int, part: ToolCall) -> None:
+    def __init__(self, run: ChatRun, place: int, part: ToolCall) -> None:
         self._run = run
         self._place = place
         self._part = part
@@ -178,7 +110,7 @@ class _Call:
         if self._size <= _ARGUMENTS:
             self._arguments.append(event.text)
         elif self._holds:
-            raise Forbidden(
+            raise ContentRefused(
                 f"the model's call of a tool is longer than the {_ARGUMENTS} characters that guards read"
             )
         self._signature += event.signature

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from llm_gateway.chat.parts import Text
 from llm_gateway.chat.request import Chat
-from llm_gateway.guards.fold import fold
-from llm_gateway.guards.section import Place, SystemPromptSection, Who
-from llm_gateway.guards.verdict import NOTHING, Passage, Said, Side, Verdict, Watch
+from llm_gateway.guards.occasion import ChatOccasion
+from llm_gateway.guards.section import SystemPromptSection
+from shared.guards.fold import fold
+from shared.guards.section import Place, Who
+from shared.guards.verdict import NOTHING, Passage, Said, Side, Verdict, Watch
 
 _WORDS = re.compile(r"\w+")
 Shingle = tuple[str, ...]
@@ -21,8 +23,8 @@ class SystemPromptLeak:
     def __init__(self, section: SystemPromptSection, *_: object) -> None:
         self._section = section
 
-    def watch(self, chat: Chat) -> Watch:
-        return LeakWatch(_secret(chat, self._section.words), self._section)
+    def watch(self, occasion: ChatOccasion) -> Watch:
+        return LeakWatch(_secret(occasion.chat, self._section.words), self._section)
 
 
 class LeakWatch:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from llm_gateway.config import ProviderSection
+from llm_gateway.providers.agent import AgentProvider
 from llm_gateway.providers.anthropic import AnthropicProvider
 from llm_gateway.providers.azure_openai import AzureOpenAI
 from llm_gateway.providers.bedrock import BedrockProvider
@@ -61,4 +62,5 @@ PROVIDERS: dict[str, Callable[[str, ProviderSection], Provider]] = {
     "bedrock": BedrockProvider,
     "gemini": GeminiProvider,
     "vertex": VertexProvider,
+    "agent": AgentProvider,
 }

@@ -12,6 +12,7 @@ from llm_gateway.router.mirror import Mirrors
 from llm_gateway.router.probe import Probes
 from llm_gateway.router.retry import RetryBudget
 from llm_gateway.router.state import Shown, State
+from shared.identity.hand_back import HandBack
 from shared.parts import Parts, cancelled, owned
 
 
@@ -45,6 +46,7 @@ class Routing:
             parts.clock,
             max_reply_bytes=section.max_reply_bytes,
             mirrors=self._mirrors if any(model.routing.mirror for model in models.values()) else None,
+            hand_back=HandBack(parts.signer),
         )
         gauges = parts.telemetry.gauges
         gauges["gatestack_deployments_shut"] = self._state.shut

@@ -8,10 +8,10 @@ import re
 import numpy as np
 
 from llm_gateway.chat.request import Chat
-from llm_gateway.embed import Vectors, embed
 from llm_gateway.router.examples import EASY, HARD
 from llm_gateway.router.prompt import last_words
 from llm_gateway.router.section import ClassifierSection
+from shared.embed import Vectors, embed
 
 _CODE = re.compile(
     r"```|^\s*(?:def|class|fn|func|import|from|#include|public|SELECT|CREATE)\b"

@@ -7,13 +7,13 @@ import asyncio
 from llm_gateway.answer import Answer
 from llm_gateway.attempt import Attempt
 from llm_gateway.catalog import Target
-from llm_gateway.guards.run import Misfit
 from llm_gateway.router.declined import Declined
 from llm_gateway.router.search import Search
 from llm_gateway.router.state import Deployment, SizeClass, State
 from shared.account import Flight
 from shared.attempts import nobody
 from shared.errors import BadRequest, GatestackError, Killed, UpstreamFault
+from shared.guards.watching import Misfit
 from shared.policy.glob import covers
 
 

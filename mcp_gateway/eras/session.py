@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from mcp_gateway import meta, methods
 from mcp_gateway.ask import Ask, accepts_streams, named, opened, token_of
-from mcp_gateway.meta import LEVELS
+from mcp_gateway.capabilities import NONE, declared
+from mcp_gateway.meta import LEVELS, Members
 from mcp_gateway.methods import Method
 from mcp_gateway.sessions import Session, Sessions
 from mcp_gateway.surfaces import Surface
@@ -39,9 +40,16 @@ class SessionEra:
         if not envelope.method or not envelope.has_id:
             cancels = envelope.method == "notifications/cancelled"
             said = opened(envelope)[0] if cancels else {}
-            return Ask(era=self, method=methods.NOTIFICATION, surface=surface, params=said, session=session)
+            return Ask(
+                era=self,
+                method=methods.NOTIFICATION,
+                surface=surface,
+                params=said,
+                session=session,
+                told=envelope,
+            )
         params, found = opened(envelope)
-        method = methods.find(envelope.method, stateless=False)
+        method = methods.find(envelope.method, stateless=False, passes=bool(surface.server))
         return Ask(
             era=self,
             method=method,
@@ -53,7 +61,20 @@ class SessionEra:
             session=session,
             progress_token=token_of(found),
             log_from=LEVELS.index(session.level) if session is not None and session.level else 0,
+            capabilities=_capabilities(params, session, streams=accepts_streams(exchange)),
             streams=accepts_streams(exchange),
+        )
+
+    async def listen(self, exchange: Exchange, caller: Caller, surface: Surface) -> Ask:
+        """A client that wants to hear what it has not asked for."""
+        session = await self._session(exchange, caller, surface)
+        return Ask(
+            era=self,
+            method=methods.STREAM,
+            surface=surface,
+            session=session,
+            log_from=LEVELS.index(session.level) if session.level else 0,
+            capabilities=Raw(session.capabilities),
         )
 
     async def end(self, exchange: Exchange, caller: Caller, surface: Surface) -> Ask:
@@ -81,3 +102,10 @@ class SessionEra:
                 code=jsonrpc.INVALID_REQUEST,
             )
         return await self._sessions.find(session_id, caller, surface)
+
+
+def _capabilities(params: Members, session: Session | None, *, streams: bool) -> Raw:
+    """A client that cannot read a stream cannot be asked anything in the middle of a call."""
+    if session is None:
+        return declared(params.get("capabilities", NONE))
+    return Raw(session.capabilities) if streams else NONE

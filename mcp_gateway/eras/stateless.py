@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from mcp_gateway import meta, methods
 from mcp_gateway.ask import Ask, accepts_streams, named, opened, token_of
+from mcp_gateway.capabilities import declared
 from mcp_gateway.meta import LEVELS, Members
 from mcp_gateway.methods import Method
 from mcp_gateway.mirrors import decoded
@@ -52,7 +53,7 @@ class StatelessEra:
         _compare(METHOD_HEADER, sent[METHOD_HEADER], envelope.method)
         _compare_name(sent[NAME_HEADER], envelope.method, params)
         _check_version(version)
-        method = methods.find(envelope.method, stateless=True)
+        method = methods.find(envelope.method, stateless=True, passes=bool(surface.server))
         return Ask(
             era=self,
             method=method,
@@ -63,7 +64,7 @@ class StatelessEra:
             named=named(method, params),
             progress_token=token_of(found),
             log_from=_level(found),
-            capabilities=found[meta.CLIENT_CAPABILITIES],
+            capabilities=declared(found[meta.CLIENT_CAPABILITIES]),
             streams=accepts_streams(exchange),
         )
 
@@ -72,8 +73,8 @@ class StatelessEra:
             rest = result.lstrip()[1:].lstrip()
             return b"{" + _COMPLETE + (b"" if rest[:1] == b"}" else b",") + rest
         members = meta.members(result)
-        members.setdefault("resultType", Raw(b'"complete"'))
-        if method.cacheable:
+        complete = bytes(members.setdefault("resultType", Raw(b'"complete"'))) == b'"complete"'
+        if method.cacheable and complete:
             members.setdefault("ttlMs", _NO_HINT)
             # What is listed and read here depends on who asks.
             members["cacheScope"] = _PRIVATE

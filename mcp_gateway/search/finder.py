@@ -66,11 +66,8 @@ class Finder:
         raise BadRequest(f"there is no tool {name[:200]!r}", code=jsonrpc.INVALID_PARAMS)
 
     async def _visible(self, ask: Ask, caller: Caller) -> list[_Known]:
-        found: list[_Known] = []
-        for server, listing in (await self._listings(ask)).items():
-            items = await self._authorize.visible(server, listing, "tool", caller, ask.surface)
-            found += [self._known(ask, server, item) for item in items]
-        return found
+        visible = await self._authorize.visible(await self._listings(ask), "tool", caller, ask.surface)
+        return [self._known(ask, server, item) for server, items in visible.items() for item in items]
 
     def _known(self, ask: Ask, server: str, item: Item) -> _Known:
         surface = ask.surface

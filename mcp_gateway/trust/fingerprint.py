@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mcp_gateway.config import Http, Transport
+from mcp_gateway.config import Stdio, Transport
+from mcp_gateway.transports import SKILLS, OpenApi, Skills
 from shared.identity.jcs import canonical
 
 _MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
@@ -21,7 +22,12 @@ def identity(transport: Transport, info: bytes) -> str:
     """Who a server is: where it is found, and what it calls itself. Its version may change with every
     release.
     """
-    where = transport.url if isinstance(transport, Http) else " ".join((transport.command, *transport.args))
+    if isinstance(transport, Stdio):
+        where = " ".join((transport.command, *transport.args))
+    elif isinstance(transport, Skills):
+        where = SKILLS
+    else:
+        where = transport.url or transport.document if isinstance(transport, OpenApi) else transport.url
     try:
         name = msgspec.json.decode(info, type=_Info).name
     except msgspec.DecodeError:

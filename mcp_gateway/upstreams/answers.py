@@ -1,6 +1,8 @@
 """What a server says in one HTTP answer: its status, and then one JSON message or a stream of them."""
 
+import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from mcp_gateway.upstreams.upstream import heard
 from shared.errors import UpstreamBroken, UpstreamRefused
@@ -11,6 +13,31 @@ from shared.sse import SseSplitter, data_of
 _ERROR_CAP = 65_536
 # A server that answers so has said nothing about the call itself, only about us.
 ABOUT_US = frozenset((401, 403, 407, 408, 429))
+
+_RETRY_SECONDS, _LONGEST_RETRY = 1.0, 30.0
+_FIELD = re.compile(rb"^(id|retry):[ ]?([^\r\n]*)", re.MULTILINE)
+
+
+class Mark:
+    """Where a stream can be taken up again when it breaks off: after the event `id`, in so many seconds."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.retry_seconds = _RETRY_SECONDS
+
+    def note(self, event: bytes) -> None:
+        if event.startswith((b"data: ", b"event: message\ndata: ")):
+            return
+        for field, value in _FIELD.findall(event):
+            if field == b"id":
+                self.id = value.decode("latin-1")
+            elif value.isdigit() and len(value) < 8:
+                self.retry_seconds = min(int(value) / 1000, _LONGEST_RETRY)
+
+    def taken(self) -> str:
+        """The id, for one attempt: a server that says no more does not get another."""
+        found, self.id = self.id, ""
+        return found
 
 
 async def checked(reply: Reply, server: str) -> Reply:
@@ -29,7 +56,7 @@ async def checked(reply: Reply, server: str) -> Reply:
     return reply
 
 
-async def messages(reply: Reply, server: str, cap: int) -> AsyncGenerator[Envelope, None]:
+async def messages(reply: Reply, server: str, cap: int, mark: Mark) -> AsyncGenerator[Envelope, None]:
     """The messages of an answer, as they arrive. Raises UpstreamBroken past `cap` bytes, or when they are
     none.
     """
@@ -39,13 +66,23 @@ async def messages(reply: Reply, server: str, cap: int) -> AsyncGenerator[Envelo
         return
     if kind != "text/event-stream":
         raise UpstreamBroken(f"the MCP server {server!r} answered with something that is no JSON-RPC")
+    async with aclosing(streamed(reply, server, cap, mark, whole=cap)) as said:
+        async for message in said:
+            yield message
+
+
+async def streamed(
+    reply: Reply, server: str, cap: int, mark: Mark, *, whole: int | None = None
+) -> AsyncGenerator[Envelope, None]:
+    """The messages of an event stream, each of at most `cap` bytes, all together of at most `whole`."""
     splitter = SseSplitter(cap)
     seen = 0
     async for chunk in reply.chunks():
         seen += len(chunk)
-        if seen > cap:
-            raise UpstreamBroken(f"the MCP server {server!r} answered with more than {cap} bytes")
+        if whole is not None and seen > whole:
+            raise UpstreamBroken(f"the MCP server {server!r} answered with more than {whole} bytes")
         for event in splitter.feed(chunk):
+            mark.note(event)
             if data := data_of(event):
                 yield heard(data, server)
 

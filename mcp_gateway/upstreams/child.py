@@ -4,21 +4,18 @@ behind.
 
 import asyncio
 import contextlib
-import ctypes
-import functools
 import logging
 import os
-import shutil
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from mcp_gateway.config import Stdio
-from shared.errors import UpstreamBroken, UpstreamUnreachable
+from mcp_gateway.upstreams.launch import launched
+from shared.errors import UpstreamBroken
 
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  what a child says on its standard error is nobody's request
-_PR_SET_PDEATHSIG = 1
 _PATIENCE_SECONDS = 2.0
 _STDERR_LOGGED = 65_536
 
@@ -35,28 +32,7 @@ class Child:
     @classmethod
     async def start(cls, name: str, command: Stdio, base: Path, *, line_cap: int) -> "Child":
         """Raises UpstreamUnreachable when the program cannot be started."""
-        environment = _environment(command)
-        cwd = (base / command.cwd).resolve()
-        program = _program(command.command, environment, base)
-        if program is None or not cwd.is_dir():
-            what = "its program is not there" if program is None else "its working directory is not there"
-            raise UpstreamUnreachable(f"the MCP server {name!r} cannot be started: {what}")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *command.args,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                cwd=cwd,
-                env=environment,
-                limit=line_cap,
-                start_new_session=True,
-                preexec_fn=_dies_with_us(),
-            )
-        except (OSError, ValueError) as error:
-            raise UpstreamUnreachable(f"the MCP server {name!r} cannot be started", cause=error) from error
-        return cls(name, process)
+        return cls(name, await launched(name, command, base, line_cap=line_cap))
 
     @property
     def alive(self) -> bool:
@@ -131,32 +107,3 @@ class Child:
             if left > 0:
                 _LOG.debug("%s: %s", self._name, chunk[:left].decode("utf-8", "replace").rstrip())
                 left -= len(chunk)
-
-
-def _environment(command: Stdio) -> dict[str, str]:
-    # The only variables of ours that a child sees are those that its configuration names.
-    ours = os.environ  # noqa: TID251
-    inherited = {name: ours[name] for name in command.inherit if name in ours}
-    secrets = {name: secret.reveal() for name, secret in command.secret_env.items()}
-    return inherited | command.env | secrets
-
-
-def _program(command: str, environment: dict[str, str], base: Path) -> str | None:
-    if "/" in command:
-        return shutil.which(str((base / command).absolute()))
-    return shutil.which(command, path=environment.get("PATH", os.defpath))
-
-
-def _dies_with_us() -> functools.partial[None] | None:
-    """What the child does before it becomes its program: ask the kernel to kill it when we die, however we
-    die.
-    """
-    if not hasattr(os, "pidfd_open"):
-        return None  # not Linux: there the closed pipe has to be enough
-    return functools.partial(_bind_life, ctypes.CDLL(None), os.getpid())
-
-
-def _bind_life(libc: ctypes.CDLL, parent: int) -> None:
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

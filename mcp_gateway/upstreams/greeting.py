@@ -2,14 +2,16 @@
 cancellation.
 """
 
+import contextlib
+
 import msgspec
 from msgspec import Raw, Struct
 
 from mcp_gateway import meta
 from mcp_gateway.meta import Members
-from mcp_gateway.upstreams.upstream import Call, Welcome
+from mcp_gateway.upstreams.upstream import Call, Hearing, Welcome
 from shared import jsonrpc
-from shared.dialects.mcp import SESSION_VERSIONS, STATELESS_VERSIONS
+from shared.dialects.mcp import SESSION_VERSIONS, STATELESS_VERSIONS, UNSUPPORTED_VERSION
 from shared.errors import UpstreamBroken, UpstreamRefused
 from shared.jsonrpc import Envelope
 
@@ -19,6 +21,28 @@ STRANGER = Welcome(stateless=True, version=NEWEST, capabilities={})
 DISCOVER = Call(method="server/discover", params={})
 # A legacy server may never answer a method that it does not know.
 PROBE_SECONDS = 5.0
+
+
+# What a client of the stateless era can want to hear of lists, and what that is called when it happens.
+LIST_FILTERS = {
+    "toolsListChanged": "notifications/tools/list_changed",
+    "promptsListChanged": "notifications/prompts/list_changed",
+    "resourcesListChanged": "notifications/resources/list_changed",
+}
+_NEVER = (jsonrpc.METHOD_NOT_FOUND, jsonrpc.INVALID_PARAMS)
+
+
+class _Error(Struct):
+    code: int = 0
+
+
+class _Versions(Struct):
+    supported: list[str]
+
+
+class _Refusal(Struct):
+    code: int
+    data: _Versions
 
 
 class _Discovered(Struct):
@@ -35,10 +59,14 @@ class _Initialized(Struct):
     instructions: str | None = None
 
 
-def initialize_params() -> bytes:
-    """Nothing is offered to the server: it can ask neither the client nor a model through us."""
+def initialize_params(capabilities: bytes = b"{}") -> bytes:
+    """`capabilities` are the client's own: what it did not declare, the server cannot ask through us."""
     return msgspec.json.encode(
-        {"protocolVersion": SESSION_VERSIONS[0], "capabilities": {}, "clientInfo": meta.IDENTITY}
+        {
+            "protocolVersion": SESSION_VERSIONS[0],
+            "capabilities": Raw(capabilities),
+            "clientInfo": meta.IDENTITY,
+        }
     )
 
 
@@ -59,6 +87,14 @@ def discovered(answer: Envelope) -> Welcome | None:
         info=found.meta.get(meta.SERVER_INFO, meta.IDENTITY_RAW),
         instructions=found.instructions,
     )
+
+
+def wants_it_again(answer: Envelope) -> bool:
+    """Whether a server refuses our version and yet has it on the list of those that it speaks."""
+    with contextlib.suppress(msgspec.DecodeError):
+        refusal = msgspec.json.decode(answer.error, type=_Refusal)
+        return refusal.code == UNSUPPORTED_VERSION and NEWEST in refusal.data.supported
+    return False
 
 
 def initialized(answer: Envelope, server: str) -> Welcome:
@@ -82,6 +118,26 @@ def initialized(answer: Envelope, server: str) -> Welcome:
         info=found.serverInfo,
         instructions=found.instructions or "",
     )
+
+
+def listening(hearing: Hearing) -> Call:
+    """What a server of the stateless era is asked for by somebody who wants to hear of changes."""
+    wanted: dict[str, object] = dict.fromkeys(LIST_FILTERS, True) if hearing.lists else {}
+    if hearing.uris:
+        wanted["resourceSubscriptions"] = hearing.uris
+    return Call(
+        method="subscriptions/listen",
+        params={"notifications": Raw(msgspec.json.encode(wanted))},
+        owner=hearing.peer.owner,
+        capabilities=Raw(hearing.peer.capabilities),
+    )
+
+
+def knows_nothing(answer: Envelope) -> bool:
+    """Whether a server says that it never tells of changes."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return bool(bytes(answer.error)) and msgspec.json.decode(answer.error, type=_Error).code in _NEVER
+    return False
 
 
 def cancellation(request_id: int) -> bytes:

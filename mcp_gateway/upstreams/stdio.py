@@ -5,16 +5,15 @@ import itertools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
-
-import msgspec
-from msgspec import Raw, Struct
 
 from mcp_gateway.config import Stdio
 from mcp_gateway.upstreams import greeting
 from mcp_gateway.upstreams.child import Child
 from mcp_gateway.upstreams.chores import Chores
-from mcp_gateway.upstreams.upstream import Call, Welcome, heard, is_answer, refusal, written
+from mcp_gateway.upstreams.line import Line
+from mcp_gateway.upstreams.upstream import Call, Hearing, Welcome, heard, written
 from shared import jsonrpc
 from shared.clock import Clock
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
@@ -26,28 +25,22 @@ _HEALTHY_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 # Some fetch themselves first; one that does not answer an unknown question is asked in another way.
 _START_SECONDS, _PROBE_SECONDS = 120.0, 30.0
-# More than a slow reader needs; a child that says more about one call has the rest of its reports dropped.
-_MOST_WAITING = 1000
-
-
-class _Progress(Struct):
-    progressToken: Raw = Raw()
+# What one child for all callers may ask: whose files a tool works on is for each caller to say, so not that.
+_OFFERED = b'{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}}}'
 
 
 class _Process:
-    """One life of the child: who waits for which answer, and how it ended."""
+    """One life of the child, and what is said on it."""
 
-    def __init__(self, child: Child, began: float) -> None:
+    def __init__(self, child: Child, began: float, line: Line) -> None:
         self.child = child
         self.began = began
-        self.waiting: dict[int, asyncio.Queue[Envelope | UpstreamFault]] = {}
-        self.ended: UpstreamFault | None = None
+        self.line = line
         self.reader: asyncio.Task[None] | None = None
 
-    def end(self, reason: UpstreamFault) -> None:
-        self.ended = reason
-        for queue in self.waiting.values():
-            queue.put_nowait(reason)
+    @property
+    def ended(self) -> UpstreamFault | None:
+        return self.line.ended
 
 
 class StdioUpstream:
@@ -61,7 +54,7 @@ class StdioUpstream:
         clock: Clock,
         *,
         result_cap: int,
-        changed: Callable[[str], None],
+        changed: Callable[[str, str], None],
     ) -> None:
         self.name = name
         self._transport = transport
@@ -85,14 +78,31 @@ class StdioUpstream:
         params = written(call, welcome, request_id)
         answered = False
         try:
-            async with aclosing(self._exchange(process, request_id, call.method, params)) as heard:
-                async for message in heard:
+            said = process.line.exchange(request_id, call.method, params, call.asides)
+            async with aclosing(said):
+                async for message in said:
                     answered = not message.method
                     yield message
         except (asyncio.CancelledError, GeneratorExit):
             if not answered and process.ended is None:
                 self._chores.add(process.child.write(greeting.cancellation(request_id)))
             raise
+
+    async def listen(self, hearing: Hearing) -> AsyncGenerator[Envelope, None]:
+        process, welcome = await self._running()
+        if welcome.stateless:
+            if hearing.lists or hearing.uris:
+                async with aclosing(self.call(greeting.listening(hearing))) as said:
+                    async for message in said:
+                        if not message.method and greeting.knows_nothing(message):
+                            return
+                        yield message
+                raise UpstreamBroken(f"the MCP server {self.name!r} ended its stream")
+            return
+        ears, ask = process.line.ears, partial(self._ask, process)
+        async with ears.hearing(hearing) as heard, ears.subscribed(hearing.uris, ask, self._chores.add):
+            async for message in heard:
+                yield message
 
     async def close(self) -> None:
         await self._chores.close()
@@ -116,7 +126,7 @@ class StdioUpstream:
         self._starting = None
         if not start.cancelled() and start.exception() is None:
             self._live = start.result()
-            self._changed(self.name)
+            self._changed(self.name, "")
 
     async def _start(self) -> tuple[_Process, Welcome]:
         pause = self._not_before - self._clock.monotonic()
@@ -146,7 +156,8 @@ class StdioUpstream:
     ) -> tuple[_Process, Welcome | None]:
         """A new process that has been greeted. One that has not understood is ended."""
         child = await Child.start(self.name, self._transport, self._base, line_cap=self._cap)
-        process = _Process(child, self._clock.monotonic())
+        line = Line(self.name, child.write, self._chores.add, self._changed, shared=True)
+        process = _Process(child, self._clock.monotonic(), line)
         process.reader = asyncio.create_task(self._read(process))
         welcome = None
         try:
@@ -174,13 +185,13 @@ class StdioUpstream:
         return await self._initialize(process)
 
     async def _initialize(self, process: _Process) -> Welcome | None:
-        answer = await self._ask(process, "initialize", greeting.initialize_params())
+        answer = await self._ask(process, "initialize", greeting.initialize_params(_OFFERED))
         welcome = greeting.initialized(answer, self.name)
         await process.child.write(jsonrpc.request(b"", "notifications/initialized"))
         return welcome
 
     async def _stop(self, process: _Process) -> None:
-        process.end(UpstreamBroken(f"the MCP server {self.name!r} was stopped"))
+        process.line.end(UpstreamBroken(f"the MCP server {self.name!r} was stopped"))
         if process.reader is not None:
             process.reader.cancel()
             await asyncio.gather(process.reader, return_exceptions=True)
@@ -189,30 +200,11 @@ class StdioUpstream:
             await process.child.stop()
 
     async def _ask(self, process: _Process, method: str, params: bytes) -> Envelope:
-        async with aclosing(self._exchange(process, next(self._ids), method, params)) as heard:
-            async for message in heard:
+        async with aclosing(process.line.exchange(next(self._ids), method, params)) as said:
+            async for message in said:
                 if not message.method:
                     return message
         raise AssertionError("an exchange ends with an answer or an error")
-
-    async def _exchange(
-        self, process: _Process, request_id: int, method: str, params: bytes
-    ) -> AsyncGenerator[Envelope, None]:
-        if process.ended is not None:
-            raise process.ended
-        queue: asyncio.Queue[Envelope | UpstreamFault] = asyncio.Queue()
-        process.waiting[request_id] = queue
-        try:
-            await process.child.write(jsonrpc.request(str(request_id).encode(), method, params))
-            while True:
-                message = await queue.get()
-                if isinstance(message, UpstreamFault):
-                    raise message
-                yield message
-                if is_answer(message, request_id, self.name):
-                    return
-        finally:
-            process.waiting.pop(request_id, None)
 
     async def _read(self, process: _Process) -> None:
         """Hands out what the child says until it ends or is stopped; then nobody is left waiting, and it is
@@ -229,7 +221,7 @@ class StdioUpstream:
             how = await asyncio.shield(asyncio.create_task(process.child.stop()))
             if not stopped:
                 self._died(process, how)
-            process.end(
+            process.line.end(
                 reason or UpstreamBroken(f"the MCP server {self.name!r} ended ({how}) during this call")
             )
 
@@ -238,7 +230,7 @@ class StdioUpstream:
         self._deaths = 1 if now - process.began > _HEALTHY_SECONDS else self._deaths + 1
         if self._deaths > 1:
             self._not_before = now + min(_FIRST_PAUSE * 2 ** (self._deaths - 2), _LONGEST_PAUSE)
-        self._changed(self.name)
+        self._changed(self.name, "")
         _LOG.warning("the MCP server %s ended (%s)", self.name, how)
 
     def _hear(self, process: _Process, line: bytes) -> None:
@@ -247,25 +239,4 @@ class StdioUpstream:
         except UpstreamFault:
             _LOG.debug("%s said something that is no JSON-RPC: %r", self.name, line[:200])
             return
-        if message.method and message.has_id:
-            self._chores.add(process.child.write(refusal(message)))
-        elif message.method.endswith("/list_changed"):
-            self._changed(self.name)
-        elif (queue := process.waiting.get(_about(message))) is not None and (
-            not message.method or queue.qsize() < _MOST_WAITING
-        ):
-            queue.put_nowait(message)
-
-
-def _about(message: Envelope) -> int:
-    """The number of the call that a message belongs to; -1 for those that no call can claim, such as log
-    messages.
-    """
-    token: Raw = message.id
-    if message.method == "notifications/progress":
-        try:
-            token = msgspec.json.decode(message.params, type=_Progress).progressToken
-        except msgspec.DecodeError:
-            return -1
-    digits = bytes(token)
-    return int(digits) if digits.isdigit() and len(digits) < 16 else -1
+        process.line.hear(message)

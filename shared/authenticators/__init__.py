@@ -24,10 +24,13 @@ class Authenticator(Protocol):
 
 
 class Authenticate:
-    """The stage: asks `authenticators` in their order. Nobody responsible means nobody is let in."""
+    """The stage: asks `authenticators` in their order. Nobody responsible means nobody is let in. `silent` is
+    asked where no header holds a credential: it knows callers by their connection.
+    """
 
-    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+    def __init__(self, authenticators: Sequence[Authenticator], silent: Authenticator | None = None) -> None:
         self._authenticators = tuple(authenticators)
+        self._silent = silent
         self._places = frozenset[bytes]().union(*(each.places for each in self._authenticators))
 
     async def __call__(self, exchange: Exchange) -> Caller:
@@ -40,6 +43,9 @@ class Authenticate:
                 if caller is not None:
                     return caller
             raise Unauthenticated("this credential is of no kind that is accepted here")
+        known = await self._silent.authenticate(exchange) if self._silent is not None else None
+        if known is not None:
+            return known
         raise Unauthenticated(f"no credentials: send one in {_listed(self._places)}")
 
 

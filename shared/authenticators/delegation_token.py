@@ -5,6 +5,8 @@ from collections.abc import Collection
 from shared.asgi import Exchange
 from shared.authenticators.credential import KEY_PLACES, only
 from shared.errors import Unauthenticated
+from shared.identity.issuer_token import outside
+from shared.identity.jws import typ_of
 from shared.identity.keys import Keyring
 from shared.identity.principal import Caller
 from shared.identity.token import DELEGATION, caller_from_delegation
@@ -34,7 +36,9 @@ class DelegationToken:
 
     async def authenticate(self, exchange: Exchange) -> Caller | None:
         token = only(exchange, self.places)
-        return await self.caller(token) if token.count(".") == 2 else None
+        if token.count(".") != 2 or (typ_of(token) != DELEGATION and outside(token)):
+            return None
+        return await self.caller(token)
 
     async def caller(self, token: str) -> Caller:
         """Whom `token` lets act, and for whom. Raises Unauthenticated, Unavailable."""

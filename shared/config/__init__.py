@@ -4,6 +4,7 @@ from shared.config.build import Secret
 from shared.config.load import ConfigProblems, Loaded, Problem, load, load_policy
 from shared.config.sections import (
     AlertsSection,
+    ApprovalsSection,
     ChainSection,
     IdentitySection,
     Shared,
@@ -13,6 +14,7 @@ from shared.config.sections import (
 
 __all__ = [
     "AlertsSection",
+    "ApprovalsSection",
     "ChainSection",
     "ConfigProblems",
     "IdentitySection",

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from shared.config.build import Builder, Resolved, built
 from shared.config.sections import Shared
+from shared.identity.issuer import problems as issuer_problems
 from shared.policy.document import PolicyDocument
 from shared.policy.rules import problems as policy_problems
 from shared.policy.rules import read_files
@@ -70,6 +71,7 @@ def load(
     if built(own):
         builder.problems += [f"{service}.{problem}" for problem in check(own)]
     if built(shared):
+        builder.problems += [f"identity.{problem}" for problem in issuer_problems(shared.identity.issuers)]
         shared = _with_policy_files(shared, path.parent, builder.problems)
     if builder.problems:
         raise ConfigProblems(path, builder.problems)

@@ -7,13 +7,23 @@ status that HTTP has for it.
 Source: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports
 """
 
+import re
+
 import msgspec
 from msgspec import Raw
 
 from shared import jsonrpc, sse
 from shared.asgi import Exchange
 from shared.dialects import Rendered, retry_headers
-from shared.errors import BadRequest, Forbidden, GatestackError, NotFound, Reason, UpstreamFault
+from shared.errors import (
+    BadRequest,
+    ContentRefused,
+    Forbidden,
+    GatestackError,
+    NotFound,
+    Reason,
+    UpstreamFault,
+)
 
 SESSION_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26")
 STATELESS_VERSIONS = ("2026-07-28",)
@@ -35,6 +45,7 @@ _CODES = {
     Reason.UPSTREAM_REFUSED: -32014,
     Reason.UPSTREAM_BROKEN: -32014,
     Reason.UNAVAILABLE: -32015,
+    Reason.APPROVAL: -32016,
     Reason.FAULT: jsonrpc.INTERNAL_ERROR,
 }
 _STATELESS_STATUS = {
@@ -49,17 +60,40 @@ _STATELESS_STATUS = {
 # What a session-era server answers with 200: the request was understood, its content was not.
 _SESSION_ANSWERS = frozenset((jsonrpc.INVALID_PARAMS, jsonrpc.METHOD_NOT_FOUND))
 _JSON = (b"content-type", b"application/json")
+# Where the metadata of an endpoint is, before the endpoint's own path (RFC 9728 section 3.1).
+METADATA = "/.well-known/oauth-protected-resource"
+_ENDPOINT = re.compile(r"/mcp|/(servers|catalogs)/[a-z0-9-]{1,64}/mcp")
+# What a scope may be written with (RFC 6749 section 3.3).
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,512}")
 
 
 class Mcp:
     """`missing` is what a refused item and an unknown one are both called, so that nobody learns which of
-    the two it is.
+    the two it is. `public_url` is set where clients are told which authorization servers there are, `path`
+    is the endpoint that they asked.
     """
 
-    def __init__(self, request_id: Raw = jsonrpc.NULL, *, stateless: bool = False, missing: str = "") -> None:
+    def __init__(
+        self,
+        request_id: Raw = jsonrpc.NULL,
+        *,
+        stateless: bool = False,
+        missing: str = "",
+        public_url: str = "",
+        path: str = "",
+    ) -> None:
         self._id = request_id
         self._stateless = stateless
         self._missing = missing
+        self._public_url = public_url
+        self._path = path
+
+    def at(self, exchange: Exchange) -> "Mcp":
+        """The same for one request, as far as its headers tell of it."""
+        return Mcp(stateless=is_stateless(exchange), public_url=self._public_url, path=exchange.path)
+
+    def as_stateless(self, request_id: Raw) -> "Mcp":
+        return Mcp(request_id, stateless=True, public_url=self._public_url, path=self._path)
 
     def knowing(self, exchange: Exchange, body: bytes) -> "Mcp":
         """The same with the request's id, as far as `body` has a readable one."""
@@ -69,30 +103,60 @@ class Mcp:
             return self
         if not bytes(request_id) or bytes(request_id)[:1] in b"{[tf":
             return self
-        return Mcp(request_id, stateless=is_stateless(exchange), missing=self._missing)
+        return Mcp(
+            request_id,
+            stateless=is_stateless(exchange),
+            missing=self._missing,
+            public_url=self._public_url,
+            path=self._path,
+        )
 
     def hiding(self, missing: str) -> "Mcp":
         """The same for a request that is about one item: `missing` is what it is called when there
         is none.
         """
-        return Mcp(self._id, stateless=self._stateless, missing=missing)
+        return Mcp(
+            self._id,
+            stateless=self._stateless,
+            missing=missing,
+            public_url=self._public_url,
+            path=self._path,
+        )
 
     def refusal(self, error: GatestackError, request_id: str) -> Rendered:
         error = self._hidden(error)
         headers = [_JSON, *retry_headers(error)]
-        if error.status == 401:
-            headers.append((b"www-authenticate", b'Bearer realm="gatestack"'))
+        if error.status == 401 or self._narrow(error):
+            headers.append((b"www-authenticate", self._challenge(error)))
         if error.status == 405:
-            headers.append((b"allow", b"POST" if self._stateless else b"POST, DELETE"))
+            headers.append((b"allow", b"POST" if self._stateless else b"GET, POST, DELETE"))
         return self._status(error), headers, self._body(error, request_id)
 
     def event(self, error: GatestackError, request_id: str) -> bytes:
         return sse.encode(self._body(self._hidden(error), request_id), "message")
 
     def _hidden(self, error: GatestackError) -> GatestackError:
-        if self._missing and isinstance(error, Forbidden | NotFound):
+        hides = isinstance(error, Forbidden | NotFound) and not isinstance(error, ContentRefused)
+        if self._missing and hides and not self._narrow(error):
             return BadRequest(self._missing, code=jsonrpc.INVALID_PARAMS)
         return error
+
+    def _narrow(self, error: GatestackError) -> bool:
+        """Whether a token with more scope would do, and the client can be told where to get one. The answer
+        is the same whether there is such an item or not: a client knows what its own token is for.
+        """
+        return bool(self._public_url) and isinstance(error, Forbidden) and bool(error.scope)
+
+    def _challenge(self, error: GatestackError) -> bytes:
+        """RFC 6750 section 3 and RFC 9728 section 5.1."""
+        parts = ['realm="gatestack"']
+        if isinstance(error, Forbidden):
+            parts.append('error="insufficient_scope"')
+            if _SCOPE.fullmatch(error.scope):
+                parts.append(f'scope="{error.scope}"')
+        if self._public_url and _ENDPOINT.fullmatch(self._path):
+            parts.append(f'resource_metadata="{self._public_url}{METADATA}{self._path}"')
+        return f"Bearer {', '.join(parts)}".encode()
 
     def _status(self, error: GatestackError) -> int:
         if isinstance(error, UpstreamFault):

@@ -20,6 +20,7 @@ _TYPES = {
     Reason.UNAUTHENTICATED: ("invalid_request_error", "invalid_api_key"),
     Reason.FORBIDDEN: ("permission_error", "forbidden"),
     Reason.DELEGATION: ("permission_error", "delegation_refused"),
+    Reason.APPROVAL: ("permission_error", "approval_required"),
     Reason.KILLED: ("permission_error", "killed"),
     Reason.NOT_FOUND: ("invalid_request_error", "not_found"),
     Reason.METHOD: ("invalid_request_error", "method_not_allowed"),

@@ -5,7 +5,7 @@ import contextlib
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -20,7 +20,8 @@ from shared.errors import GatestackError, Unavailable
 from shared.http_client import HttpClient
 from shared.identity.jws import ALG, encoded
 
-KeySet = Mapping[str, EllipticCurvePublicKey]
+Key = TypeVar("Key")
+Read = Callable[[bytes], Mapping[str, Key]]
 Fetch = Callable[[], Awaitable[bytes]]
 _MAX_BYTES = 256 * 1024
 _FETCH_SECONDS = 5.0
@@ -50,8 +51,8 @@ class Keys(Protocol):
     async def close(self) -> None: ...
 
 
-class IssuerKeys:
-    """One issuer's keys, cached.
+class IssuerKeys(Generic[Key]):
+    """One issuer's keys, cached. `read` makes keys by kid of what `fetch` brought, or raises ValueError.
 
     Older than `refresh_seconds` they are fetched again while the old ones go on serving: should that keep
     failing, until `hard_limit_seconds`. An unknown kid asks the issuer, at most once in `cooldown_seconds`.
@@ -61,6 +62,7 @@ class IssuerKeys:
         self,
         fetch: Fetch,
         clock: Clock,
+        read: Read[Key],
         *,
         changed: Callable[[], None] = lambda: None,
         refresh_seconds: float = 300.0,
@@ -70,17 +72,18 @@ class IssuerKeys:
     ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._read = read
         self._changed = changed
         self._refresh = refresh_seconds
         self._cooldown = cooldown_seconds
         self._cold = cold_seconds
         self._hard_limit = hard_limit_seconds
-        self._keys: KeySet = {}
+        self._keys: Mapping[str, Key] = {}
         self._good_at = float("-inf")
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
 
-    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+    async def find(self, kid: str) -> Key | None:
         if self._age() > self._hard_limit:
             await self._ask(self._cold)
             if self._age() > self._hard_limit:
@@ -121,7 +124,7 @@ class IssuerKeys:
     async def _once(self, now: float) -> None:
         try:
             async with asyncio.timeout(_FETCH_SECONDS):
-                keys = read(await self._fetch())
+                keys = self._read(await self._fetch())
         except (GatestackError, OSError, ValueError):
             return
         finally:

@@ -57,16 +57,28 @@ class Unverified(Struct, frozen=True):
 
 def read(token: str) -> Unverified:
     """The parts of a compact JWS. Raises Unauthenticated on anything that is not exactly one."""
-    raw = _bytes(token)
-    segments = raw.split(b".")
-    if len(segments) != 3:
-        malformed("it does not have three parts")
-    header = _header(segments[0])
-    signature = _decoded(segments[2])
+    head, body, proof = segments(token)
+    header = _header(head)
+    signature = decoded(proof)
     if len(signature) != 2 * _HALF:
         malformed("its signature has the wrong length")
-    claims = _object(_decoded(segments[1]))
-    return Unverified(header, claims, raw[: len(segments[0]) + len(segments[1]) + 1], signature)
+    return Unverified(header, json_object(decoded(body)), head + b"." + body, signature)
+
+
+def segments(token: str) -> tuple[bytes, bytes, bytes]:
+    """Header, payload and signature as they are encoded. Raises Unauthenticated."""
+    parts = _bytes(token).split(b".")
+    if len(parts) != 3:
+        malformed("it does not have three parts")
+    return parts[0], parts[1], parts[2]
+
+
+def typ_of(token: str) -> str:
+    """What a token calls itself, "" where that cannot be read. It only says whom to ask about it."""
+    try:
+        return _header(_bytes(token).partition(b".")[0]).typ
+    except Unauthenticated:
+        return ""
 
 
 def write(header: bytes, claims: Claims, key: EllipticCurvePrivateKey) -> str:
@@ -100,8 +112,32 @@ def encoded(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
+def decoded(segment: bytes) -> bytes:
+    """A part of a token, which must have but one spelling. Raises Unauthenticated."""
+    try:
+        data = urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
+    except ValueError:
+        malformed("a part of it is not base64url")
+    # Python skips foreign characters and ignores stray bits: two spellings of one token must not both pass.
+    if encoded(data) != segment:
+        malformed("a part of it is not base64url")
+    return data
+
+
+def json_object(raw: bytes) -> Claims:
+    """A JSON object in which no object has one member twice. Raises Unauthenticated."""
+    try:
+        found: Claims = msgspec.json.decode(raw, type=dict[str, Any])
+        # Encoding gives every member once, and our own signers write just that: only others are searched.
+        if msgspec.json.encode(found) != raw:
+            refuse_duplicates(raw)
+    except (ValueError, RecursionError, BadRequest):
+        malformed("a part of it is not a JSON object with each name once")
+    return found
+
+
 def malformed(why: str) -> NoReturn:
-    raise Unauthenticated(f"this is not a token of this gateway: {why}")
+    raise Unauthenticated(f"this is not a token that can be read: {why}")
 
 
 def _bytes(token: str) -> bytes:
@@ -117,32 +153,9 @@ def _bytes(token: str) -> bytes:
 @functools.lru_cache(maxsize=64)
 def _header(segment: bytes) -> Header:
     try:
-        header = msgspec.convert(_object(_decoded(segment)), Header)
+        header = msgspec.convert(json_object(decoded(segment)), Header)
     except msgspec.ValidationError:
         malformed("its header must have alg, typ and kid, and nothing more")
     if header.alg != ALG:
         malformed(f"it must be signed with {ALG}")
     return header
-
-
-def _decoded(segment: bytes) -> bytes:
-    try:
-        data = urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
-    except ValueError:
-        malformed("a part of it is not base64url")
-    # Python skips foreign characters and ignores stray bits: two spellings of one token must not both pass.
-    if encoded(data) != segment:
-        malformed("a part of it is not base64url")
-    return data
-
-
-def _object(raw: bytes) -> Claims:
-    """A JSON object in which no object has one member twice."""
-    try:
-        found: Claims = msgspec.json.decode(raw, type=dict[str, Any])
-        # Encoding gives every member once, and our own signers write just that: only others are searched.
-        if msgspec.json.encode(found) != raw:
-            refuse_duplicates(raw)
-    except (ValueError, RecursionError, BadRequest):
-        malformed("a part of it is not a JSON object with each name once")
-    return found

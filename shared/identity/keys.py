@@ -17,7 +17,10 @@ PREFIX = "gsk_"
 
 
 class KeyRecord(Struct, frozen=True):
-    """What a virtual key names and may spend. `hash`: the secret's SHA-256 in hex. Times in µs; 0: never."""
+    """What a virtual key names and may spend. `hash`: the secret's SHA-256 in hex. Times in µs; 0: never.
+
+    After a rotation, the secret before (`old_hash`) is good until `old_until`.
+    """
 
     id: str
     hash: str
@@ -32,6 +35,8 @@ class KeyRecord(Struct, frozen=True):
     expires_at: int = 0
     revoked_at: int = 0
     name: str = ""
+    old_hash: str = ""
+    old_until: int = 0
 
 
 class NewKey(TypedDict):
@@ -45,6 +50,15 @@ def new_key() -> tuple[str, NewKey]:
     """A new secret, shown once and never kept, and what is kept of it: `KeyRecord(**fields, sub=…)`."""
     secret = PREFIX + secrets.token_urlsafe(32)
     return secret, {"id": new_id(), "hash": hash_of(secret)}
+
+
+def rotated(record: KeyRecord, old_until: int) -> tuple[str, KeyRecord]:
+    """A new secret for the same key, and its record: the secret until now is good until `old_until` (µs), one
+    from a rotation before no longer.
+    """
+    secret, fields = new_key()
+    changed = msgspec.structs.replace(record, hash=fields["hash"], old_hash=record.hash, old_until=old_until)
+    return secret, changed
 
 
 def hash_of(secret: str) -> str:
@@ -66,6 +80,7 @@ class Keyring:
     def replace(self, records: Iterable[KeyRecord], epoch: int = 0) -> None:
         by_hash = {record.hash: record for record in records}
         self._by_id = {record.id: record for record in by_hash.values()}
+        by_hash |= {record.old_hash: record for record in self._by_id.values() if record.old_hash}
         self._by_hash, self.epoch = by_hash, epoch
 
     def apply(self, payload: bytes, epoch: int) -> None:
@@ -76,9 +91,12 @@ class Keyring:
         """The key with this secret, None where there is none. Raises Unauthenticated on a dead one."""
         if self._by_hash is None:
             raise Unavailable("the keys have not been loaded yet", retry_after=1)
-        record = self._by_hash.get(hash_of(secret))
+        name = hash_of(secret)
+        record = self._by_hash.get(name)
         if record is not None:
             self._refuse_dead(record)
+            if name != record.hash and record.old_until <= self._clock.now_us():
+                raise Unauthenticated("this key has been rotated: use its new secret")
         return record
 
     def check(self, key_id: str) -> None:

@@ -64,8 +64,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     `actors` is ordered and starts with `principal.sub`; the last one acts now. `parent` is the ledger entry
     that this call hangs below ("" at the root), `hop` counts services passed. `trace` is the context a
-    signed token carried. `credential` says how it was proved: `key`, `delegation`, `identity`. `key` is a
-    key's id, never its secret.
+    signed token carried. `credential` says how it was proved: `key`, `delegation`, `oidc`, `identity`. `key`
+    is a key's id, never its secret.
     """
 
     principal: Principal

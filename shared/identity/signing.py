@@ -37,6 +37,7 @@ OVERLAP_SECONDS = 600
 RETIRE_SECONDS = 86_400 + OVERLAP_SECONDS
 _LOOK_SECONDS = 30.0
 _DETACHED = "JOSE"
+_OUTWARD = "JWT"
 
 
 class SigningKey(Struct, frozen=True):
@@ -90,8 +91,16 @@ class Signer:
         claims = {"iss": self.issuer, **claims}
         if claims["iss"] != self.issuer:
             raise ValueError(f"{self.issuer} cannot sign for {claims['iss']}")
-        header = self._heads.get(typ) or self._heads.setdefault(typ, jws.head(typ, self._active.kid))
-        return jws.write(header, claims, self._active.private)
+        return self._written(claims, typ)
+
+    def outward(self, claims: jws.Claims) -> str:
+        """`claims` for a party outside that knows us by another name (RFC 7523): its `iss` is what they say.
+
+        No verifier of ours takes a token of this type, whatever it claims.
+        """
+        if self._clock.monotonic() >= self._look_at:
+            self._look_again()
+        return self._written(claims, _OUTWARD)
 
     def detached(self, payload: bytes) -> tuple[str, str]:
         """The protected header and the signature of a JWS over `payload`, which travels apart from them."""
@@ -124,6 +133,10 @@ class Signer:
         self._keys = tuple(old for old in keys if old.kid not in retired)
         self._look()
         return key.kid
+
+    def _written(self, claims: jws.Claims, typ: str) -> str:
+        header = self._heads.get(typ) or self._heads.setdefault(typ, jws.head(typ, self._active.kid))
+        return jws.write(header, claims, self._active.private)
 
     def _look(self) -> None:
         """Takes up keys that another process has added, and moves to the newest key whose overlap is over."""

@@ -129,7 +129,7 @@ def _claims(
     }
     if caller.bounds != Bounds():
         claims["bounds"] = msgspec.to_builtins(caller.bounds)
-    if act := _nested(caller.actors):
+    if act := nested(caller.actors):
         claims["act"] = act
     return claims
 
@@ -173,7 +173,7 @@ def _problem(claims: _Claims) -> str:
         return "chain does not start with sub"
     if "" in chain or len(set(chain)) != len(chain):
         return "chain names somebody twice, or nobody"
-    if claims.act != _nested(chain):
+    if claims.act != nested(chain):
         return "act is not what chain says"
     if claims.hop < 1 or any(cap < 0 for cap in _caps(claims.budget).values()):
         return "hop or budget is below what can be"
@@ -189,7 +189,7 @@ def _problem(claims: _Claims) -> str:
     return ""
 
 
-def _nested(actors: tuple[str, ...]) -> dict[str, Any] | None:
+def nested(actors: tuple[str, ...]) -> dict[str, Any] | None:
     """The actors but the first as RFC 8693 nests them: whoever acts now is outermost."""
     act: dict[str, Any] | None = None
     for actor in actors[1:]:

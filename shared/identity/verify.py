@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.errors import Unauthenticated
 from shared.http_client import HttpClient
 from shared.identity import jws
-from shared.identity.jwks import IssuerKeys, Keys, fetcher
+from shared.identity.jwks import IssuerKeys, Keys, fetcher, read
 from shared.identity.signing import Signer
 
 LEEWAY_SECONDS = 5
@@ -49,7 +49,11 @@ class Verifier:
         self._memo: dict[bytes, _Known] = {}
         self._issuers: dict[str, Keys] = {
             issuer: IssuerKeys(
-                fetcher(where, http), clock, changed=self.forget, hard_limit_seconds=hard_limit_seconds
+                fetcher(where, http),
+                clock,
+                read,
+                changed=self.forget,
+                hard_limit_seconds=hard_limit_seconds,
             )
             for issuer, where in trust.items()
         }

@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.ledger.checkpoint import key_of
 from shared.ledger.entry import new_id
+from shared.ledger.last_used import LastUsed
 from shared.ledger.row import SealedRow, opened
 from shared.limits.keys import TENANTS, tenant_keys
 from shared.redis_client import Redis, Script
@@ -65,6 +66,7 @@ class Drain:
         self._tenant_count = 0
         self._unreadable = 0
         self._known_keys: set[str] = set()
+        self._last_used = LastUsed(store)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -128,7 +130,9 @@ class Drain:
             bad: set[int] = set()
         except ValueError:
             bad = await self._append_singly(pile.rows)
-        await self._learn_keys([row for place, row in enumerate(pile.rows) if place not in bad])
+        kept = [row for place, row in enumerate(pile.rows) if place not in bad]
+        await self._learn_keys(kept)
+        await self._last_used.learn(kept)
         done: dict[str, list[bytes]] = {}
         for number, (stream, place) in enumerate(pile.places):
             if number not in bad:

@@ -45,6 +45,8 @@ class Row(Struct, frozen=True, omit_defaults=True):
     credential: str = ""
     resource: str = ""
     action: str = ""
+    method: str = ""
+    streamed: bool = False
     decision: str = ""
     rule: str = ""
     epoch: int = 0

@@ -14,7 +14,7 @@ from shared.ledger.entry import new_id
 from shared.limits.keys import TENANTS, TenantKeys, tenant_keys
 from shared.limits.lease import Lease, budget_refusal, limit_refusal
 from shared.limits.plan import UNITS, Estimate, Plan
-from shared.limits.scripts import reserve_script, settle_script
+from shared.limits.scripts import reserve_script, settle_script, taint_script
 from shared.redis_client import Redis, RedisError, Script
 
 __all__ = ["Lease", "Limiter"]
@@ -40,7 +40,7 @@ class Limiter:
         self._life_ms = lease_seconds * 1000
         self._tenants: set[str] = set()
         self._generation = -1
-        self._reserve, self._settle = reserve_script(), settle_script()
+        self._reserve, self._settle, self._taint = reserve_script(), settle_script(), taint_script()
         # Called with the tenant whose limits left word for somebody.
         self.on_alert: Callable[[str], None] = lambda _: None
 
@@ -96,6 +96,10 @@ class Limiter:
         arguments = (names.prefix, lease_id, *amounts, row, hash, *_unreserved(lease))
         if await self._run(self._settle, keys, arguments) == _SETTLED_AND_TOLD:
             self.on_alert(tenant)
+
+    async def taint(self, tenant: str, chain: str, labels: Sequence[str]) -> None:
+        """Adds to what the chain has met. Raises Unavailable: what nobody knows of, no rule can refuse."""
+        await self._run(self._taint, (tenant_keys(tenant).chain(chain),), labels)
 
     async def state(self, tenant: str, chain: str) -> ChainState:
         """What the chain has used up to now. Raises Unavailable."""

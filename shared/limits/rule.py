@@ -9,6 +9,7 @@ Per = Literal[
     "key",
     "user",
     "agent",
+    "pair",
     "team",
     "project",
     "tenant",
@@ -30,8 +31,9 @@ class LimitRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """At most `amount` of `unit` for each subject in each window; windows are calendar-aligned, in UTC.
 
     `per` is what is counted apart, always within one tenant. Callers without a key, team, project or tier
-    share one counter; a rule per agent, model, provider, tag, tool, route or chain leaves calls alone that
-    have none. A call with several tags counts for each of them. `match` narrows the rule to calls whose facts
+    share one counter; a rule per agent, pair (the agent that calls and the one that is called), model,
+    provider, tag, tool, route or chain leaves calls alone that have none. A call with several tags counts for
+    each of them. `match` narrows the rule to calls whose facts
     equal these texts, in which `*` stands for any text. `alerts` are percent of `amount`: when what was
     really used passes one, and when a call is refused for the first time in a window, somebody is told
     (section `alerts`). `micros` is money in millionths of a dollar; `concurrency` knows no window. Rules of

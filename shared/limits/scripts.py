@@ -1,4 +1,4 @@
-"""The two Lua scripts of the limiter, put together from the files beside this one."""
+"""The Lua scripts of the limiter, put together from the files beside this one."""
 
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,11 @@ def reserve_script() -> Script:
 @cache
 def settle_script() -> Script:
     return Script(source("counters.lua", "settle.lua"))
+
+
+@cache
+def taint_script() -> Script:
+    return Script(source("taint.lua"))
 
 
 def source(*names: str) -> str:

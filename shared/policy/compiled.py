@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.policy.condition import Condition
-from shared.policy.decision import Decision
+from shared.policy.decision import Approver, Decision
 from shared.policy.glob import PatternIndex, stems
 from shared.policy.names import ANY
 
@@ -23,6 +23,7 @@ class CompiledRule(Struct, frozen=True):
     act: str
     effect: str
     cond: Condition | None
+    approver: Approver = "operator"
 
     def holds(self, ctx: Mapping[str, Any]) -> bool:
         """What cannot be told does not allow, does deny, and does ask for approval."""
@@ -81,7 +82,7 @@ def reach(rules: Iterable[CompiledRule], epoch: int, hop: str) -> Reach:
     denies = _until_certain(by_effect["deny"])
     certainly_denied = bool(denies) and denies[0].cond is None
     allows = () if certainly_denied else _until_certain(by_effect["allow"])
-    approvals = _until_certain(by_effect["approval"]) if allows else ()
+    approvals = _strictest_first(by_effect["approval"]) if allows else ()
     asked = [rule.cond for rule in (*denies, *allows, *approvals) if rule.cond is not None]
     needs = tuple(sorted({name for cond in asked for name in cond.names})) if asked else ()
     found = Reach(denies, allows, approvals, needs, None)
@@ -95,8 +96,11 @@ def weigh(found: Reach, ctx: Mapping[str, Any], epoch: int, hop: str) -> Decisio
             return Decision(False, rule.id, epoch, hop, f"{rule.id} denies it")
     for rule in found.allows:
         if rule.holds(ctx):
-            approval = any(asking.holds(ctx) for asking in found.approvals)
-            return Decision(True, rule.id, epoch, hop, f"{rule.id} allows it", approval)
+            why = f"{rule.id} allows it"
+            asking = next((asking for asking in found.approvals if asking.holds(ctx)), None)
+            if asking is None:
+                return Decision(True, rule.id, epoch, hop, why)
+            return Decision(True, rule.id, epoch, hop, why, True, asking.id, asking.approver)
     if not found.allows:
         return Decision(False, "", epoch, hop, "no rule allows it")
     unmet = ", ".join(rule.id for rule in found.allows[:5]) + (", …" if len(found.allows) > 5 else "")
@@ -121,3 +125,12 @@ def _until_certain(rules: list[CompiledRule]) -> tuple[CompiledRule, ...]:
     rules.sort(key=lambda rule: rule.position)
     certain = next((rule for rule in rules if rule.cond is None), None)
     return (certain,) if certain is not None else tuple(rules)
+
+
+def _strictest_first(rules: list[CompiledRule]) -> tuple[CompiledRule, ...]:
+    """Those that want an operator before those that the caller may satisfy, up to the first that always
+    holds: the first that holds says who has to consent.
+    """
+    rules.sort(key=lambda rule: (rule.approver != "operator", rule.cond is not None, rule.position))
+    certain = next((at for at, rule in enumerate(rules) if rule.cond is None), len(rules))
+    return tuple(rules[: certain + 1])

@@ -1,11 +1,17 @@
 """What policy answers: a decision, and the explanation of one."""
 
+from typing import Literal
+
 from msgspec import Struct
+
+Approver = Literal["operator", "caller"]
 
 
 class Decision(Struct, frozen=True):
     """`rule` decided ("" where none did) about the principal `hop`: of a refused chain the one refused, of an
-    allowed chain the one that acts. `approval` says that a person has to consent first."""
+    allowed chain the one that acts. `approval` says that a person has to consent first, `asks` which rule
+    wants that, and `approver` whether whoever calls may be that person.
+    """
 
     allowed: bool
     rule: str
@@ -13,6 +19,8 @@ class Decision(Struct, frozen=True):
     hop: str
     why: str
     approval: bool = False
+    asks: str = ""
+    approver: Approver = "operator"
 
 
 class MatchedRule(Struct, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ def granted(decision: Decision, caller: Caller, resource: str, action: str) -> G
         cause=f"{decision.why} (epoch {decision.epoch})",
     )
     refused.rule, refused.epoch = decision.rule, decision.epoch
+    if decision.rule == "scope":
+        refused.scope = resource
     raise refused
 
 

@@ -112,6 +112,9 @@ class _Look:
             twin = _asks(wide) == _asks(rule) and rule.cond is None
             if wide.position == rule.position or (twin and wide.position > rule.position):
                 continue
+            # Whoever wants an operator gets less from a rule that the caller may satisfy.
+            if rule.approver == "operator" and wide.approver == "caller":
+                continue
             # A pattern that covers a catalog's name need not cover what is in it.
             if rule.obj.startswith(CATALOG) and wide.obj not in (rule.obj, ANY, *catalogs):
                 continue
@@ -127,9 +130,9 @@ def _compiled(rules: PolicyRules) -> Iterator[CompiledRule]:
         place = rule.id or f"rules[{n}]"
         yield CompiledRule(n, place, rule.sub, rule.dom, rule.obj, rule.act, rule.eft, _parsed(rule.cond))
     for n, asks in enumerate(rules.approvals):
-        number, cond = len(rules.rules) + n, _parsed(asks.cond)
+        number, place, cond = len(rules.rules) + n, asks.id or f"approvals[{n}]", _parsed(asks.cond)
         yield CompiledRule(
-            number, f"approvals[{n}]", asks.sub, asks.dom, asks.obj, asks.act, "approval", cond
+            number, place, asks.sub, asks.dom, asks.obj, asks.act, "approval", cond, asks.approver
         )
 
 

@@ -1,6 +1,6 @@
 """One immutable policy: Casbin's rules, compiled, with its answers remembered; and a box for the current."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from shared.clock import Clock
 from shared.identity.principal import Caller
 from shared.policy.compiled import CompiledRule, Index, Reach, conceivable, reach, weigh
-from shared.policy.condition import parse
+from shared.policy.condition import Condition, parse
 from shared.policy.context import Context
 from shared.policy.decision import Decision, Explanation, HopExplanation, MatchedRule
 from shared.policy.enforcer import load
@@ -39,9 +39,9 @@ class Policy:
     # fmt: on
 
     def __init__(
-        self, enforcer: casbin.Enforcer, epoch: int, ids: Sequence[str], clock: Clock, memo: int
+        self, enforcer: casbin.Enforcer, epoch: int, source: PolicyRules, clock: Clock, memo: int
     ) -> None:
-        self.rules = rules = tuple(_compiled(enforcer, ids))
+        self.rules = rules = tuple(_compiled(enforcer, source))
         self.epoch = epoch
         self.needs = frozenset[str]().union(*(rule.cond.names for rule in rules if rule.cond is not None))
         self._index = Index(rules)
@@ -59,7 +59,7 @@ class Policy:
         found = problems(rules)
         if found:
             raise PolicyProblems(found)
-        return cls(load(rules), epoch, [rule.id for rule in rules.rules], clock or Clock(), memo)
+        return cls(load(rules), epoch, rules, clock or Clock(), memo)
 
     def decide(self, sub: str, dom: str, obj: str, act: str, ctx: Mapping[str, Any]) -> Decision:
         """One principal's decision; conditions see `ctx` and nothing else."""
@@ -96,6 +96,10 @@ class Policy:
             if not allowed:
                 return False
         return True
+
+    def certain(self, caller: Caller, obj: str, act: str) -> bool:
+        """Whether `possible` says the same whatever the facts and the hour are: no condition is asked."""
+        return all(self._reach(key).settled is not None for key in _keys(caller, obj, act))
 
     def found(self, caller: Caller, obj: str, act: str) -> list[list[CompiledRule]]:
         """The rules about this, whatever their conditions say, for every principal of the chain."""
@@ -185,16 +189,20 @@ class PolicyBox:
         self.current = policy
 
 
-def _compiled(enforcer: casbin.Enforcer, ids: Sequence[str]) -> Iterator[CompiledRule]:
+def _compiled(enforcer: casbin.Enforcer, source: PolicyRules) -> Iterator[CompiledRule]:
+    """Casbin's rules, with what it does not keep: ids, and who may approve."""
     rules = enforcer.get_named_policy("p")
     for n, (sub, dom, obj, act, cond, eft) in enumerate(rules):
-        name = ids[n] if n < len(ids) and ids[n] else f"rules[{n}]"
-        yield CompiledRule(n, name, sub, dom, obj, act, eft, parse(cond) if cond else None)
+        name = source.rules[n].id or f"rules[{n}]"
+        yield CompiledRule(n, name, sub, dom, obj, act, eft, _condition(cond))
     for n, (sub, dom, obj, act, cond) in enumerate(enforcer.get_named_policy("p2")):
-        place = f"approvals[{n}]"
-        yield CompiledRule(
-            len(rules) + n, place, sub, dom, obj, act, "approval", parse(cond) if cond else None
-        )
+        asks, place = source.approvals[n], len(rules) + n
+        name = asks.id or f"approvals[{n}]"
+        yield CompiledRule(place, name, sub, dom, obj, act, "approval", _condition(cond), asks.approver)
+
+
+def _condition(text: str) -> Condition | None:
+    return parse(text) if text else None
 
 
 def _keys(caller: Caller, obj: str, act: str) -> list[Key]:
@@ -207,10 +215,11 @@ def _keys(caller: Caller, obj: str, act: str) -> list[Key]:
 
 def _joined(decisions: list[Decision]) -> Decision:
     """The acting principal's decision, waiting for a person if any principal of the chain has to."""
-    last = decisions[-1]
-    if last.approval or not any(decision.approval for decision in decisions):
+    last, asking = decisions[-1], [decision for decision in decisions if decision.approval]
+    if not asking:
         return last
-    return msgspec.structs.replace(last, approval=True)
+    strictest = next((decision for decision in asking if decision.approver == "operator"), asking[0])
+    return msgspec.structs.replace(last, approval=True, asks=strictest.asks, approver=strictest.approver)
 
 
 def _matched(rule: CompiledRule, ctx: Mapping[str, Any]) -> MatchedRule:

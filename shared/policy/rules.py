@@ -1,6 +1,6 @@
 """Policy as it is configured and published, and everything that can be wrong with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from shared.policy import csv_file
 from shared.policy.condition import BadCondition, parse
+from shared.policy.decision import Approver
 from shared.policy.names import ANY, PRINCIPALS, RESOURCES, SUBJECTS
 from shared.policy.roles import DEEPEST, Catalogs, Roles
 
@@ -47,13 +48,17 @@ class GroupLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Approval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is allowed only with a person's consent."""
+    """What is allowed only with a person's consent: an operator's, or with `approver: caller` also that of
+    whoever calls, where they can be asked directly. Without an `id` it is known by its place.
+    """
 
     sub: str
     dom: str
     obj: str
     act: str
     cond: str = ""
+    approver: Approver = "operator"
+    id: str = ""
 
 
 class PolicyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +87,7 @@ def problems(rules: PolicyRules) -> list[str]:
     ]
     found += [f"roles[{n}].{text}" for n, link in enumerate(rules.roles) for text in _role(link)]
     found += [f"groups[{n}].{text}" for n, link in enumerate(rules.groups) for text in _group(link)]
-    return [*found, *_twice(rules.rules), *_too_deep(rules)]
+    return [*found, *_twice("rules", rules.rules), *_twice("approvals", rules.approvals), *_too_deep(rules)]
 
 
 def read_files(rules: PolicyRules, base: Path) -> PolicyRules:
@@ -208,11 +213,11 @@ def _spaces(field: str, name: str) -> Iterator[str]:
         yield f"{field}: {name[:80]!r} has spaces around it"
 
 
-def _twice(rules: list[Rule]) -> Iterator[str]:
+def _twice(kind: str, rules: Sequence[Rule | Approval]) -> Iterator[str]:
     seen: dict[str, int] = {}
     for n, rule in enumerate(rules):
         if rule.id and seen.setdefault(rule.id, n) != n:
-            yield f"rules[{n}].id: {rule.id[:80]!r} is the id of rules[{seen[rule.id]}] already"
+            yield f"{kind}[{n}].id: {rule.id[:80]!r} is the id of {kind}[{seen[rule.id]}] already"
 
 
 def _too_deep(rules: PolicyRules) -> Iterator[str]:

@@ -11,10 +11,12 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from shared.agents import AgentRecord
+from shared.catalog_entries import CatalogEntry
 from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
 from shared.ledger.row import Row, SealedRow
+from shared.store.objects import Kept, Unmet, Write
 from shared.store.query import DIMENSIONS, ChainFilter, ChainLine, EntryFilter, SpendLine, SpendQuery
 from shared.store.record import KeptCheckpoint, KeptRow, PolicyVersion, SigningKey
 from shared.store.sqlite import SqliteStore
@@ -24,6 +26,7 @@ __all__ = [
     "ChainFilter",
     "ChainLine",
     "EntryFilter",
+    "Kept",
     "KeptCheckpoint",
     "KeptRow",
     "PolicyVersion",
@@ -31,6 +34,8 @@ __all__ = [
     "SpendLine",
     "SpendQuery",
     "Store",
+    "Unmet",
+    "Write",
     "open_store",
 ]
 
@@ -60,6 +65,8 @@ class Store(Protocol):
 
     async def add_key(self, key: KeyRecord) -> bool: ...
 
+    async def rotate_key(self, key: KeyRecord) -> bool: ...
+
     async def keys(self, tenant: str | None) -> list[KeyRecord]: ...
 
     async def revoke_key(self, identity: str, at: int) -> bool: ...
@@ -87,6 +94,22 @@ class Store(Protocol):
     async def agents(self, tenant: str | None) -> list[AgentRecord]: ...
 
     async def remove_agent(self, name: str, tenant: str | None) -> bool: ...
+
+    async def add_catalog_entry(self, entry: CatalogEntry) -> bool: ...
+
+    async def put_catalog_entries(self, entries: Sequence[CatalogEntry]) -> None: ...
+
+    async def catalog_entries(self) -> list[CatalogEntry]: ...
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """All of these changes or, raising Unmet, none of them."""
+        ...
+
+    async def kept_keys(self) -> list[Kept]: ...
+
+    async def kept_agents(self) -> list[Kept]: ...
+
+    async def marks(self) -> dict[tuple[str, str], str]: ...
 
     async def add_signing_key(self, key: SigningKey) -> bool: ...
 

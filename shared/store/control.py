@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.agents import AgentRecord
+from shared.catalog_entries import CatalogEntry
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
 from shared.store.columns import Record, fitted
@@ -39,6 +40,15 @@ class Control(ABC):
                 sql, (key.id, key.hash, fitted(key.tenant), key.created_at, key.revoked_at, record)
             )
         )
+
+    async def rotate_key(self, key: KeyRecord) -> bool:
+        """Keeps `key` with its new secret. False when there is none any more whose secret was `old_hash`."""
+        sql = (
+            "UPDATE keys SET hash = $1, record = $2 WHERE id = $3 AND hash = $4 AND revoked_at = 0"
+            " RETURNING id"
+        )
+        values = (key.hash, msgspec.json.encode(key), key.id, key.old_hash)
+        return bool(await self._tell(sql, values))
 
     async def keys(self, tenant: str | None) -> list[KeyRecord]:
         bound = Bound()
@@ -129,7 +139,32 @@ class Control(ABC):
         """False when there is no such agent."""
         bound = Bound()
         where = scoped(f"name = {bound(name)}", tenant, bound)
-        return bool(await self._tell(f"DELETE FROM agents WHERE {where} RETURNING name", bound.values))
+        gone = bool(await self._tell(f"DELETE FROM agents WHERE {where} RETURNING name", bound.values))
+        if gone:
+            # Whoever takes the name next has not taken it from a file.
+            await self._tell("DELETE FROM marks WHERE kind = 'agent' AND name = $1", (name,))
+        return gone
+
+    async def add_catalog_entry(self, entry: CatalogEntry) -> bool:
+        """False when this version is there already: what was published stays as it is."""
+        sql = (
+            "INSERT INTO catalog (kind, name, version, record) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT DO NOTHING RETURNING name"
+        )
+        return bool(await self._tell(sql, _catalogued(entry)))
+
+    async def put_catalog_entries(self, entries: Sequence[CatalogEntry]) -> None:
+        """Makes these what their versions are."""
+        sql = (
+            "INSERT INTO catalog (kind, name, version, record) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (kind, name, version) DO UPDATE SET record = excluded.record"
+        )
+        for entry in entries:
+            await self._tell(sql, _catalogued(entry))
+
+    async def catalog_entries(self) -> list[CatalogEntry]:
+        found = await self._ask("SELECT record FROM catalog ORDER BY kind, name, version")
+        return [msgspec.json.decode(as_bytes(record[0]), type=CatalogEntry) for record in found]
 
     async def add_signing_key(self, key: SigningKey) -> bool:
         """False when the kid is known: what a kid stood for once is never replaced."""
@@ -161,6 +196,10 @@ def _policy(record: Record) -> PolicyVersion:
         reason=str(reason),
         at=as_int(at),
     )
+
+
+def _catalogued(entry: CatalogEntry) -> tuple[object, ...]:
+    return entry.kind, fitted(entry.name), fitted(entry.version), msgspec.json.encode(entry)
 
 
 def as_bytes(value: object) -> bytes:

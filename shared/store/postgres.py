@@ -10,6 +10,7 @@ from shared.errors import Unavailable
 from shared.ledger.row import SealedRow
 from shared.store.columns import CUBE, LEDGER, MEASURES, SPEND_COLUMNS, Parsed, Record, rollup
 from shared.store.flavor import POSTGRES
+from shared.store.objects import Statement, Unmet
 from shared.store.relational import Relational
 from shared.store.schema import VERSION_READ, VERSION_TABLE, pending
 
@@ -76,6 +77,12 @@ class PostgresStore(Relational):
 
     async def _tell(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         return await self._ask(sql, values)
+
+    async def _tell_all(self, statements: Sequence[tuple[Statement, bool]]) -> None:
+        async with self._connection() as connection, connection.transaction():
+            for number, ((sql, values), find) in enumerate(statements):
+                if not await connection.fetch(sql, *values) and find:
+                    raise Unmet(number)
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None

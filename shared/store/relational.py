@@ -8,6 +8,7 @@ from shared.store import chains, spend
 from shared.store.columns import COLUMNS, CUBE, LEDGER, MEASURES, SPANS, Record, fitted
 from shared.store.control import Control, as_bytes, as_int, scoped
 from shared.store.flavor import Bound, matches
+from shared.store.objects import Objects
 from shared.store.query import ChainFilter, ChainLine, EntryFilter, SpendLine, SpendQuery
 from shared.store.record import KeptCheckpoint, KeptRow
 
@@ -15,7 +16,7 @@ _PAGE = 1000
 _WHO = ("principal", "actor")
 
 
-class Relational(Control):
+class Relational(Control, Objects):
     """A Store on SQL: the ledger's half."""
 
     @abstractmethod

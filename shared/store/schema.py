@@ -58,7 +58,17 @@ _AGENTS: Migration = (
         record {blob} NOT NULL)""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL, _POLICY_NUMBERS, _AGENTS)
+_CATALOG: Migration = (
+    """CREATE TABLE catalog (kind TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+        record {blob} NOT NULL, PRIMARY KEY (kind, name, version))""",
+)
+
+_MARKS: Migration = (
+    """CREATE TABLE marks (kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL,
+        PRIMARY KEY (kind, name))""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL, _POLICY_NUMBERS, _AGENTS, _CATALOG, _MARKS)
 
 
 def pending(version: int, flavor: Flavor, migrations: tuple[Migration, ...] = MIGRATIONS) -> list[str]:

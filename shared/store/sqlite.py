@@ -15,6 +15,7 @@ from shared.errors import Unavailable
 from shared.ledger.row import SealedRow
 from shared.store.columns import LEDGER, SPEND_COLUMNS, Parsed, Record, rollup
 from shared.store.flavor import SQLITE
+from shared.store.objects import Statement, Unmet
 from shared.store.relational import Relational
 from shared.store.schema import VERSION_READ, VERSION_TABLE, pending
 
@@ -53,6 +54,9 @@ class SqliteStore(Relational):
 
     async def _tell(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         return await self._writer.run(partial(_execute, sql, values))
+
+    async def _tell_all(self, statements: Sequence[tuple[Statement, bool]]) -> None:
+        await self._writer.run(partial(_execute_all, statements))
 
     async def close(self) -> None:
         await self._reader.close()
@@ -148,6 +152,13 @@ def _version(connection: sqlite3.Connection) -> int:
 def _execute(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Record]:
     named = {str(number): value for number, value in enumerate(values, start=1)}
     return connection.execute(sql, named).fetchall()
+
+
+def _execute_all(statements: Sequence[tuple[Statement, bool]], connection: sqlite3.Connection) -> None:
+    with _Transaction(connection):
+        for number, ((sql, values), find) in enumerate(statements):
+            if not _execute(sql, values, connection) and find:
+                raise Unmet(number)
 
 
 def _append(batch: Sequence[SealedRow], connection: sqlite3.Connection) -> int:

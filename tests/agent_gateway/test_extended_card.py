@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from a2a.types import GetExtendedAgentCardRequest
 
 from agent_gateway.call import Wire
-from tests.agent_gateway.gateway import EDGE_URL, gateway
+from shared.agents import trusted_keys
+from shared.card_trust import trusted
+from tests.agent_gateway.gateway import EDGE_URL, gateway, request
 from tests.agent_gateway.test_matrix import WIRES, every_pair, spoken
 from tests.support.agents import Echo, agent, card_of
 from tests.support.serve import someone
@@ -57,3 +60,13 @@ async def test_skills_that_a_caller_may_not_use_are_not_shown(tmp_path: Path, wi
 async def test_an_agent_without_one_says_so(tmp_path: Path) -> None:
     async with agent(Echo()) as writer, gateway(tmp_path, writer=writer) as gate:
         assert (await gate.call("writer", "GetExtendedAgentCard", {})).code == -32007
+
+
+@pytest.mark.parametrize("method", ["GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"])
+async def test_it_is_signed_by_the_gateway(tmp_path: Path, method: str) -> None:
+    extended = card_of("writer", "http://10.0.0.7/", skills=SKILLS)
+    async with agent(Echo(), extended=extended) as writer, gateway(tmp_path, writer=writer) as gate:
+        version = "0.3" if "/" in method else "1.0"
+        got = await gate.post("writer", request(method, {}), headers={"a2a-version": version})
+        keys = msgspec.json.decode(gate.parts.signer.jwks())["keys"]
+        assert trusted(got.json["result"], trusted_keys(tuple(keys))).signed

@@ -14,9 +14,10 @@ from a2a.types import CancelTaskRequest, GetTaskRequest, TaskState
 
 from agent_gateway.call import Wire
 from tests.agent_gateway.gateway import EDGE_URL, asked, gateway
-from tests.agent_gateway.push.hook import ALLOW
+from tests.agent_gateway.push.hook import ALLOW, webhook
 from tests.agent_gateway.test_matrix import WIRES, last, spoken, started
-from tests.support.agents import RunningAgent, Versatile, agent
+from tests.support.agents import RunningAgent, Versatile, agent, card_of
+from tests.support.wait import eventually
 
 JS = Path(__file__).parent.parent / "js"
 NODE = shutil.which("node")
@@ -28,7 +29,8 @@ pytestmark = [
     ),
     pytest.mark.timeout(60),
 ]
-COMPLETED, ASKS = 3, 6
+COMPLETED, ASKS, WANTS_TO_KNOW_WHO = 3, 6, 8
+BYTES = "AAH/"
 
 
 async def _run(script: str, **environ: str) -> Any:
@@ -67,35 +69,70 @@ async def _agent() -> AsyncIterator[RunningAgent]:
         await process.wait()
 
 
-@pytest.mark.parametrize("theirs", ["JSONRPC/1.0", "HTTP+JSON/0.3"])
-@pytest.mark.parametrize("ours", WIRES)
-async def test_the_client_does_all_it_can(tmp_path: Path, ours: Wire, theirs: Wire) -> None:
-    binding, version = ours.split("/")
+@contextlib.asynccontextmanager
+async def _written(language: str, theirs: Wire) -> AsyncIterator[tuple[RunningAgent, dict[str, str]]]:
+    """An agent with all that the SDK of a language can do, and the entry that asks it in `theirs`."""
+    if language == "Python":
+        extended = card_of("the same, extended", "http://10.0.0.7/", version=theirs.rpartition("/")[2])
+        extended.capabilities.extended_agent_card = True
+        async with agent(Versatile(), extended=extended) as writer:
+            yield writer, spoken(writer, theirs)
+        return
+    async with _agent() as writer:
+        entry = spoken(writer, theirs) | {"card_url": writer.card_url}
+        if theirs.startswith("JSONRPC"):
+            entry["url"] = f"{writer.url}rpc"
+        yield writer, entry
+
+
+@pytest.mark.parametrize("theirs", WIRES)
+@pytest.mark.parametrize("language", ["Python", "JavaScript"])
+async def test_the_client_does_all_it_can_over_every_wire(
+    tmp_path: Path, language: str, theirs: Wire
+) -> None:
     async with (
-        agent(Versatile()) as writer,
-        gateway(tmp_path, writer=writer, settings={"writer": spoken(writer, theirs)}, section=ALLOW) as gate,
+        webhook() as hook,
+        _written(language, theirs) as (writer, entry),
+        gateway(tmp_path, writer=writer, settings={"writer": entry}, section=ALLOW) as gate,
     ):
         found = await _run(
             "a2a_client.mjs",
             GATEWAY=gate.url,
             PUBLIC=EDGE_URL,
             TOKEN=gate.token(),
-            BINDING=binding,
-            VERSION=version,
-            HOOK="http://127.0.0.1:1/hook",
+            WIRES=" ".join(WIRES),
+            HOOK=hook.url,
+            BYTES=BYTES if _takes_bytes(language, theirs) else "",
         )
-    assert found["kinds"] == ["task", "statusUpdate", "artifactUpdate", "artifactUpdate", "statusUpdate"]
-    assert (found["same"], found["text"], found["state"], found["role"]) == (
-        True,
-        "and more",
-        COMPLETED,
-        True,
-    )
-    assert (found["asked"], found["next"]) == (ASKS, [COMPLETED, True])
-    assert (found["made"], found["listed"]) == (["c1", "http://127.0.0.1:1/hook"], 1)
-    assert found["again"][0] == "task"
-    assert found["again"][-1] == "statusUpdate"
-    assert found["missing"] == "TaskNotFoundError"
+        await eventually(lambda: {one.path for one in hook.heard} >= {f"/{ours}" for ours in WIRES})
+    for ours in WIRES:
+        assert found[ours] == _expected(language, theirs), ours
+
+
+def _takes_bytes(language: str, theirs: Wire) -> bool:
+    """The Python SDK's server takes the bytes of a file for base64 once more over HTTP+JSON in 0.3."""
+    return (language, theirs) != ("Python", "HTTP+JSON/0.3")
+
+
+def _expected(language: str, theirs: Wire) -> dict[str, Any]:
+    """What the client gets, whichever wire it speaks."""
+    data = {"n": 1.5, "deep": {"list": [1, "two", None, True]}}
+    raw = [["raw", BYTES]] if _takes_bytes(language, theirs) else []
+    return {
+        "kinds": ["task", "statusUpdate", True, "statusUpdate"],
+        "got": [True, COMPLETED, True],
+        "text": "go" if language == "Python" else "echo: go",
+        "back": [["url", "https://files.example/b.pdf"], ["data", data], *raw],
+        "listed": [True],
+        "extended": "the same, extended",
+        "input": [ASKS, COMPLETED, True],
+        "auth": [WANTS_TO_KNOW_WHO, COMPLETED, True],
+        "long": [True, COMPLETED],
+        "missing": "TaskNotFoundError",
+        "made": ["c1", True, "c1"],
+        "configs": [2, 1],
+        "again": ["task", "statusUpdate"],
+    }
 
 
 @pytest.mark.parametrize("theirs", WIRES)

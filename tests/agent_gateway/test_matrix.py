@@ -29,6 +29,7 @@ from google.protobuf.struct_pb2 import Value
 from agent_gateway.call import Wire
 from tests.agent_gateway.gateway import Gateway, asked, gateway
 from tests.support.agents import RunningAgent, Versatile, agent
+from tests.support.wait import eventually
 
 WIRES = get_args(Wire)
 PAIRS = list(itertools.product(WIRES, WIRES))
@@ -153,6 +154,25 @@ async def test_an_agent_asks_back_and_goes_on_with_the_answer(
         assert event.task.status.state == TaskState.TASK_STATE_COMPLETED
 
 
+@every_pair
+async def test_a_long_task_is_begun_at_once_and_asked_for_until_it_has_ended(
+    tmp_path: Path, ours: Wire, theirs: Wire
+) -> None:
+    executor = Versatile()
+    async with between(tmp_path, executor, ours, theirs, streaming=False) as (_, client):
+        request = asked("wait")
+        request.configuration.return_immediately = True
+        [event] = await last(client.send_message(request))
+        assert event.task.status.state in (TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING)
+        executor.end.set()
+
+        async def ended() -> bool:
+            task = await client.get_task(GetTaskRequest(id=event.task.id))
+            return task.status.state == TaskState.TASK_STATE_COMPLETED
+
+        await eventually(ended, "the task has ended")
+
+
 @pytest.mark.parametrize("theirs", WIRES)
 @pytest.mark.parametrize("ours", [wire for wire in WIRES if wire.endswith("1.0")])
 async def test_tasks_are_listed_whatever_the_agent_can(tmp_path: Path, ours: Wire, theirs: Wire) -> None:
@@ -170,6 +190,8 @@ async def test_tasks_are_listed_whatever_the_agent_can(tmp_path: Path, ours: Wir
         assert [task.id for task in only.tasks] == [tasks[0].id]
         working = ListTasksRequest(status=TaskState.TASK_STATE_WORKING)
         assert not (await client.list_tasks(working)).tasks
+        completed = ListTasksRequest(status=TaskState.TASK_STATE_COMPLETED)
+        assert len((await client.list_tasks(completed)).tasks) == 3
 
 
 async def started(client: Client) -> Task:

@@ -89,16 +89,19 @@ def said(*argv: str) -> Said:
 
 @contextlib.asynccontextmanager
 async def opened(
-    directory: Path, policy: dict[str, Any] | None = None, sql: str = ""
+    directory: Path, policy: dict[str, Any] | None = None, sql: str = "", **more: Any
 ) -> AsyncIterator[Office]:
-    """`policy` on top of what its operator may do; `sql` is another database than the embedded one."""
+    """`policy` on top of what its operator may do; `sql` is another database than the embedded one; `more`
+    are other sections.
+    """
     policy = policy or {}
     sections: dict[str, Any] = {
+        **more,
         "policy": {
             **policy,
             "rules": [OPERATOR_RULE, *policy.get("rules", [])],
             "roles": [OPERATOR_ROLE, *policy.get("roles", [])],
-        }
+        },
     }
     if sql:
         state = directory / "api_gateway" / "state"

@@ -12,14 +12,14 @@ from typing import Any
 
 import uvloop
 
-from tests.bench import calls, kill, memory, models, policy, streams, tools, versus
+from tests.bench import agents, apply, calls, kill, lists, memory, models, policy, streams, tools, versus
 
 OUT = Path("bench.json")
 
 
 async def measure(directory: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for part in (calls, tools, versus, models, streams, kill, memory):
+    for part in (calls, agents, tools, lists, versus, models, streams, kill, memory, apply):
         print(f"measuring {part.__name__.rpartition('.')[2]} …", flush=True)
         found |= await part.measure(directory)
     print("measuring policy …", flush=True)

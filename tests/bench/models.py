@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from llm_gateway.cache.namespace import Kept, Namespace, pack
-from llm_gateway.embed import DIMENSIONS, embed
+from shared.embed import DIMENSIONS, embed
 from shared.redis_client import Redis
 from tests.bench import stack
 from tests.bench.calls import CHAT, JSON, TOKENS, compared

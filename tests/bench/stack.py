@@ -155,7 +155,7 @@ async def publish_no_kills(signer: Signer, valkey: str) -> None:
         await redis.close()
 
 
-def tokens(signer: Signer, audience: str, count: int) -> list[str]:
+def tokens(signer: Signer, audience: str, count: int, actors: tuple[str, ...] = ("user:bench",)) -> list[str]:
     """Fresh identity tokens as the edge would make them: every one another chain, so that no memo can
     help.
     """
@@ -163,7 +163,7 @@ def tokens(signer: Signer, audience: str, count: int) -> list[str]:
     for _ in range(count):
         caller = Caller(
             principal=Principal(sub="user:bench", tenant="acme", team="bench"),
-            actors=("user:bench",),
+            actors=actors,
             chain=new_id(),
             credential="key",
             key="bench",

@@ -8,7 +8,9 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import cast
+from uuid import uuid4
 
 import uvloop
 
@@ -38,6 +40,8 @@ _MESSAGE = json.dumps(
 ).encode()
 _CHUNKS = 40
 _PAUSE_SECONDS = 0.02
+STREAMED = 50
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def answer(
@@ -75,20 +79,29 @@ class Upstream(asyncio.Protocol):
         elif path.endswith(b"/v1/messages"):
             self._transport.write(answer(_MESSAGE))
         elif path.endswith(b"/mcp"):
-            self._transport.write(_mcp(json.loads(body)))
+            self._transport.write(_mcp(json.loads(body), _TOOLS if path.startswith(b"/many/") else [_TOOL]))
         elif path.endswith(b"agent-card.json"):
             self._transport.write(answer(json.dumps(_CARD).encode()))
+        elif b"SendStreamingMessage" in body:
+            self._task = asyncio.create_task(self._agent_stream(json.loads(body)["id"]))
         else:
             self._transport.write(_a2a(json.loads(body)))
 
     async def _stream(self) -> None:
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        self._transport.write(head)
+        self._transport.write(_STREAM_HEAD)
         for number in range(_CHUNKS):
             self._chunk(_delta(number))
             await asyncio.sleep(_PAUSE_SECONDS)
         self._chunk({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": _USAGE})
         self._write_chunk(b"data: [DONE]\n\n")
+        self._transport.write(b"0\r\n\r\n")
+
+    async def _agent_stream(self, request_id: object) -> None:
+        """A task with a result in pieces, as fast as they are taken."""
+        self._transport.write(_STREAM_HEAD)
+        for event in _task_events():
+            self._chunk({"jsonrpc": "2.0", "id": request_id, "result": event})
+            await asyncio.sleep(0)
         self._transport.write(b"0\r\n\r\n")
 
     def _chunk(self, value: dict[str, object]) -> None:
@@ -99,11 +112,12 @@ class Upstream(asyncio.Protocol):
 
 
 _USAGE = {"prompt_tokens": 5, "completion_tokens": _CHUNKS, "total_tokens": 5 + _CHUNKS}
-_TOOL = {
+_TOOL: dict[str, object] = {
     "name": "echo",
     "description": "says it again",
     "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
 }
+_TOOLS = [_TOOL | {"name": f"echo_{number}"} for number in range(20)]
 _CARD = {
     "name": "bench",
     "description": "answers at once",
@@ -130,7 +144,7 @@ def _delta(number: int) -> dict[str, object]:
     }
 
 
-def _mcp(message: dict[str, object]) -> bytes:
+def _mcp(message: dict[str, object], tools: list[dict[str, object]]) -> bytes:
     if "id" not in message:
         return answer(b"", status="202 Accepted")
     method = message["method"]
@@ -152,7 +166,7 @@ def _mcp(message: dict[str, object]) -> bytes:
             "serverInfo": {"name": "b", "version": "1"},
         }
     elif method == "tools/list":
-        result |= {"tools": [_TOOL]} | ({"ttlMs": 60000, "cacheScope": "private"} if modern else {})
+        result |= {"tools": tools} | ({"ttlMs": 60000, "cacheScope": "private"} if modern else {})
     else:
         result |= {"content": [{"type": "text", "text": "word " * 20}], "isError": False}
     extra = "mcp-session-id: s1\r\n" if method == "initialize" else ""
@@ -163,6 +177,17 @@ def _error(request_id: object) -> bytes:
     return json.dumps(
         {"jsonrpc": "2.0", "id": request_id, "error": {"code": -32601, "message": "no"}}
     ).encode()
+
+
+def _task_events() -> Iterator[dict[str, object]]:
+    """STREAMED events of one task."""
+    task, context = (uuid4().hex for _ in range(2))
+    yield {"task": {"id": task, "contextId": context, "status": {"state": "TASK_STATE_WORKING"}}}
+    ids = {"taskId": task, "contextId": context}
+    for number in range(STREAMED - 2):
+        artifact = {"artifactId": "a", "parts": [{"text": f"word {number} "}]}
+        yield {"artifactUpdate": {**ids, "artifact": artifact, "append": number > 0}}
+    yield {"statusUpdate": {**ids, "status": {"state": "TASK_STATE_COMPLETED"}}}
 
 
 def _a2a(message: dict[str, object]) -> bytes:

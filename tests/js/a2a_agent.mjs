@@ -37,11 +37,16 @@ class Executor {
       bus.publish(status(task, "WORKING"));
       await new Promise((resolve) => waiting.set(task.id, resolve));
       bus.publish(status(task, "CANCELED"));
+    } else if (text === "long") {
+      bus.publish(status(task, "WORKING"));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      bus.publish(status(task, "COMPLETED"));
     } else {
       bus.publish(status(task, "WORKING"));
-      const parts = [...context.userMessage.parts.map((part) => JSON.parse(JSON.stringify(part)))];
-      const artifact = { artifactId: "back", name: "what came", parts: [{ text: `echo: ${text}` }] };
-      bus.publish(AgentEvent.artifactUpdate(TaskArtifactUpdateEvent.fromJSON({ taskId: task.id, contextId: task.contextId, artifact, lastChunk: parts.length > 0 })));
+      const parts = [{ text: `echo: ${text}` }, ...Message.toJSON(context.userMessage).parts.slice(1)];
+      const artifact = { artifactId: "back", name: "what came", parts };
+      const ids = { taskId: task.id, contextId: task.contextId };
+      bus.publish(AgentEvent.artifactUpdate(TaskArtifactUpdateEvent.fromJSON({ ...ids, artifact, lastChunk: true })));
       bus.publish(status(task, "COMPLETED", "done"));
     }
     bus.finished();
@@ -65,7 +70,7 @@ const server = app.listen(0, "127.0.0.1", () => {
       { url: `${url}/rpc`, protocolBinding: "JSONRPC", protocolVersion: "0.3" },
       { url: `${url}/rest`, protocolBinding: "HTTP+JSON", protocolVersion: "0.3" },
     ],
-    capabilities: { streaming: true, pushNotifications: true },
+    capabilities: { streaming: true, pushNotifications: true, extendedAgentCard: true },
     defaultInputModes: ["text/plain"],
     defaultOutputModes: ["text/plain"],
     skills: [{ id: "talk", name: "Talk", description: "Says something.", tags: ["text"] }],
@@ -78,6 +83,7 @@ const server = app.listen(0, "127.0.0.1", () => {
     undefined,
     store,
     new DefaultPushNotificationSender(store),
+    async () => AgentCard.fromJSON({ ...AgentCard.toJSON(card), name: "the same, extended" }),
   );
   const how = { requestHandler, userBuilder: UserBuilder.noAuthentication, legacyCompat: { enabled: true } };
   app.use("/.well-known/agent-card.json", agentCardHandler({ agentCardProvider: requestHandler }));

@@ -11,11 +11,11 @@ from llm_gateway.chat.events import Event, PartDelta, events_of
 from llm_gateway.chat.parts import Image, Text, ToolCall
 from llm_gateway.chat.request import Chat
 from llm_gateway.guard import NOTHING
-from llm_gateway.guards.run import Active
-from llm_gateway.guards.section import Expression, GuardSection, LengthSection, PiiSection, RegexSection
-from llm_gateway.guards.selected import Guards
-from llm_gateway.guards.verdict import Passage, Said, Side, Verdict, Watch
+from llm_gateway.guards.selected import ChatGuards
 from shared.errors import Forbidden, Unavailable
+from shared.guards.section import Expression, GuardSection, LengthSection, PiiSection, RegexSection
+from shared.guards.verdict import Passage, Said, Side, Verdict, Watch
+from shared.guards.watching import Active
 from shared.http_client import HttpClient
 from tests.llm_gateway.guards.calls import Call, collected, last, pieces, reply, said, text_of
 from tests.support.serve import someone
@@ -57,9 +57,9 @@ class Marking:
             await asyncio.sleep(30)
 
 
-def guards(*made: tuple[GuardSection, Marking]) -> Guards:
-    built = Guards((), http=HttpClient())
-    built._active = tuple(Active(section, guard, frozenset(guard.places)) for section, guard in made)  # type: ignore[arg-type]
+def guards(*made: tuple[GuardSection, Marking]) -> ChatGuards:
+    built = ChatGuards((), http=HttpClient())
+    built.active = tuple(Active(section, guard, frozenset(guard.places)) for section, guard in made)  # type: ignore[arg-type]
     return built
 
 
@@ -251,7 +251,7 @@ async def test_guards_are_for_whom_they_match() -> None:
 
 
 async def test_for_whom_a_guard_is_is_worked_out_once() -> None:
-    built = Guards([LengthSection(name="short", request=3, match={"team": "support"})], http=HttpClient())
+    built = ChatGuards([LengthSection(name="short", request=3, match={"team": "support"})], http=HttpClient())
     call = Call(guards=built)
     first = built.for_caller(someone(team="support"), call._model)
     assert first is built.for_caller(someone("user:bob", team="support"), call._model)

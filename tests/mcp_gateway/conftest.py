@@ -12,6 +12,7 @@ from shared.valkey import EmbeddedValkey
 from tests.mcp_gateway.gateway import Gateway, gateway, http
 from tests.support.mcp_rogue import Rogue
 from tests.support.mcp_servers import Seen, tool_server
+from tests.support.mcp_telling import Telling
 from tests.support.serve import serving
 from tests.support.valkey import redis, valkey
 
@@ -62,5 +63,12 @@ async def rogue() -> AsyncIterator[tuple[Rogue, str]]:
 @pytest.fixture
 async def legacy_rogue() -> AsyncIterator[tuple[Rogue, str]]:
     server = Rogue(legacy=True)
+    async with serving(server) as url:
+        yield server, url
+
+
+@pytest.fixture
+async def telling() -> AsyncIterator[tuple[Telling, str]]:
+    server = Telling()
     async with serving(server) as url:
         yield server, url

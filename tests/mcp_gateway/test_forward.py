@@ -42,9 +42,12 @@ async def test_notes_that_are_none_are_dropped(opened: Open, rogue: Server) -> N
 async def test_a_question_goes_through_between_two_of_the_stateless_era(opened: Open, rogue: Server) -> None:
     async with opened({"r": http(rogue[1])}) as gateway:
         asked = (await gateway.call("r__wants_input")).json["result"]
-        assert (asked["resultType"], asked["requestState"]) == ("input_required", "sealed")
+        assert (asked["resultType"], asked["inputRequests"]["q"]["params"]) == (
+            "input_required",
+            {"message": "sure?"},
+        )
         again = {"name": "r__wants_input", "arguments": {}, "inputResponses": {"q": {"action": "accept"}}}
-        heard = await gateway.ask("tools/call", again | {"requestState": "sealed"})
+        heard = await gateway.ask("tools/call", again | {"requestState": asked["requestState"]})
         assert json.loads(heard.text) == [{"q": {"action": "accept"}}, "sealed"]
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared import inbound
+from msgspec import Raw
 
 from mcp_gateway import mirrors
 
@@ -85,8 +87,18 @@ def test_one_number_may_be_written_in_two_ways() -> None:
         {"a": {"type": "string", "x-mcp-header": 7}},
     ],
 )
-def test_a_tool_with_a_bad_annotation_has_none(properties: dict[str, Any]) -> None:
-    assert mirrors.mirrors({"type": "object", "properties": properties}) == ()
+def test_a_tool_with_a_bad_annotation_is_none(properties: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": properties}
+    assert mirrors.mirrors(schema) == ()
+    assert inbound.find_invalid_x_mcp_header(schema)
+    assert not mirrors.well_annotated(Raw(msgspec.json.encode({"name": "t", "inputSchema": schema})))
+
+
+@pytest.mark.parametrize(
+    "definition", [{"inputSchema": SCHEMA}, {}, {"inputSchema": 1}, {"x-mcp-header": ""}]
+)
+def test_any_other_tool_is_kept(definition: dict[str, Any]) -> None:
+    assert mirrors.well_annotated(Raw(msgspec.json.encode({"name": "t", **definition})))
 
 
 @pytest.mark.parametrize("schema", [None, True, [], {"properties": []}, {"properties": {"a": 1}}])

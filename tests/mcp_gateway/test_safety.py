@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from mcp_gateway.bombs import defuse
+from mcp_gateway.circuits import Circuits
 from mcp_gateway.config import Http, ServerRule
 from mcp_gateway.turns import Turns
+from shared.clock import Clock
 from shared.errors import LimitExceeded, UpstreamBroken
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import http, rule
@@ -97,7 +99,11 @@ async def test_a_server_gets_no_more_calls_at_once_than_it_may(
 
 
 async def test_who_waits_gets_the_turn_of_who_leaves() -> None:
-    turns = Turns({"s": ServerRule(transport=TRANSPORT, concurrency=2)}, wait_seconds=0.05)
+    rules = {
+        "s": ServerRule(transport=TRANSPORT, concurrency=2),
+        "other": ServerRule(transport=TRANSPORT),
+    }
+    turns = Turns(rules, Circuits(rules, Clock()), wait_seconds=0.05)
     async with turns.taken("s"), turns.taken("other"):
         async with turns.taken("s"):
             with pytest.raises(LimitExceeded):

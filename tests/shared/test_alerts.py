@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.alerts import SIGNATURE, Alerts, parsed
+from shared.alerts import SIGNATURE, Alert, Alerts, parsed
 from shared.clock import Clock
 from shared.config import AlertsSection, Secret
 from shared.http_client import HttpClient
@@ -19,6 +19,7 @@ from shared.limits.limiter import Limiter
 from shared.limits.plan import Estimate
 from shared.redis_client import Redis
 from shared.telemetry import Telemetry
+from tests.shared.approvals.asking import ASKED
 from tests.shared.limits.calls import limit, reserve, settle
 from tests.support.providers import ScriptedProvider, cut, error, whole
 from tests.support.wait import eventually
@@ -85,6 +86,19 @@ async def test_an_alert_says_what_is_used_up_and_is_signed(
     assert digest == expected
     assert call.headers["idempotency-key"] == call.json["id"]
     assert call.headers["x-team"] == "ops"
+
+
+async def test_a_call_that_waits_for_a_person_is_told_of_too(
+    redis: Redis, limiter: Limiter, webhook: ScriptedProvider
+) -> None:
+    async with running(redis, limiter, section(webhook)) as alerts:
+        await alerts.asked(ASKED)
+        await eventually(lambda: webhook.calls)
+    told = webhook.last.json
+    assert (told["type"], told["id"], told["actors"]) == ("approval.asked", "a1", list(ASKED.actors))
+    assert (told["resource"], told["preview"], told["rule"]) == ("tool:pay/send", "{}", "money")
+    assert "digest" not in told
+    assert SIGNATURE in webhook.last.headers
 
 
 @pytest.mark.parametrize("trouble", [[error(500)], [cut], [error(429), cut, error(503)]])
@@ -156,7 +170,7 @@ def test_what_is_no_word_of_a_limit_is_no_alert(word: str) -> None:
 
 def test_odd_names_come_out_as_they_went_in() -> None:
     alert = parsed("a%3Ab%20c:micros:user:é%7D:M1790000000\trefused\t1\t2\t3", "acme")
-    assert alert is not None
+    assert isinstance(alert, Alert)
     assert (alert.rule, alert.subject, alert.type, alert.starts_at) == (
         "a:b c",
         "user:é}",

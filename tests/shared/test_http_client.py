@@ -52,6 +52,21 @@ async def test_an_answer_comes_back_as_it_was_sent(client: HttpClient) -> None:
         assert await reply.read(100) == b"bytes"
 
 
+@pytest.mark.parametrize("path", ["/a%2Cb", "/a%3Bb", "/%2e%2e/b", "/a//b", "/a%2Fb", "/a?x=%2C%26&y=a+b"])
+async def test_an_address_is_asked_for_as_it_was_written(client: HttpClient, path: str) -> None:
+    heard = []
+
+    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+        writer.write(b"HTTP/1.1 204 ok\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(session, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with await client.send("GET", f"http://127.0.0.1:{port}{path}", header_timeout=5):
+            assert heard == [path]
+
+
 async def test_the_first_chunk_arrives_before_the_last_is_sent(client: HttpClient) -> None:
     seen = asyncio.Event()
 

@@ -11,7 +11,7 @@ from a2a.server.tasks import (
     TaskUpdater,
 )
 
-_GRACE_SECONDS = 0.5
+_LONG_SECONDS = 0.2
 
 
 class Echo(AgentExecutor):
@@ -120,6 +120,10 @@ class Versatile(Worker):
         elif wanted == "wait":
             await updater.start_work()
             await self.end.wait()
+            await updater.complete()
+        elif wanted == "long":
+            await updater.start_work()
+            await asyncio.sleep(_LONG_SECONDS)
             await updater.complete()
         else:
             await self._deliver(context, updater)

@@ -77,6 +77,14 @@ def progress(message: dict[str, Any]) -> None:
     out(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
 
+def echo(message: dict[str, Any]) -> None:
+    text(message, message["params"]["arguments"]["text"])
+
+
+def failing(message: dict[str, Any]) -> None:
+    say(message, result={"content": [{"type": "text", "text": "no"}], "isError": True})
+
+
 def hang(message: dict[str, Any]) -> None:
     progress(message)
 
@@ -118,6 +126,8 @@ TOOLS = {
     "environment": lambda message: text(message, dict(os.environ)),
     "folder": lambda message: text(message, os.getcwd()),
     "cancelled": lambda message: text(message, cancelled),
+    "echo": echo,
+    "failing": failing,
     "hang": hang,
     "whisper": whisper,
     "long": long,

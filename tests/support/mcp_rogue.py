@@ -183,6 +183,11 @@ class Rogue:
         await event(send, answer(message, json.dumps(self.answers[-1])))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    async def tool_task(self, message: Messages, receive: Any, send: Any) -> None:
+        """Begins a task instead of answering."""
+        task = {"resultType": "task", "taskId": "t1", "status": "working"}
+        await document(send, {"jsonrpc": "2.0", "id": message["id"], "result": task})
+
     async def tool_links(self, message: Messages, receive: Any, send: Any) -> None:
         content = [
             {"type": "resource_link", "uri": "file:///a", "name": "a"},

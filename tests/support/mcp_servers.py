@@ -14,6 +14,7 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import Completion
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 STATELESS_VERSION = "2026-07-28"
 PROGRAM = str(Path(__file__))
@@ -137,7 +138,7 @@ def stateless_only(app: Any) -> Any:
     """`app` as a server that knows no sessions any more."""
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and _version(scope) != STATELESS_VERSION:
+        if scope["type"] == "http" and _version(scope) in ("", *HANDSHAKE_PROTOCOL_VERSIONS):
             error = b'{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":""}}'
             body = b'{"jsonrpc":"2.0","id":null,"error":' + error + b"}"
             await _answer(send, 400, body)

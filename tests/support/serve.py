@@ -34,6 +34,7 @@ from shared.parts import Parts, open_parts
 from shared.redis_client import Redis
 from shared.run import Service
 from shared.snapshots import Snapshots
+from shared.tls import Listening, Tls
 from tests.support.wait import eventually
 
 TENANT = "acme"
@@ -167,7 +168,8 @@ async def running(
     loaded = load(path, service.name, service.section, service.problems, environ or {})
     async with open_parts(service.name, loaded, clock) as parts:
         app = service.build(loaded, parts)
-        async with service.living(loaded, parts, app), serving(app) as url:
+        tls = loaded.section.tls
+        async with service.living(loaded, parts, app), serving(app, tls) as url:
             if edge is not None:
                 await edge.keys(parts, [])
                 await edge.kill(parts)
@@ -175,13 +177,14 @@ async def running(
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, tls: Tls | None = None) -> AsyncIterator[str]:
     """Serves any ASGI app on a free port, and yields its address."""
     stop, ready = asyncio.Event(), asyncio.Event()
     listener: socket.socket = server.bind("127.0.0.1:0")
-    url = server.url_of(listener)
+    url = server.url_of(listener, secure=tls is not None)
+    listening = Listening(tls) if tls is not None else None
     task = asyncio.create_task(
-        server.serve(app, listener, stop, grace_seconds=_GRACE_SECONDS, ready=ready.set)
+        server.serve(app, listener, stop, grace_seconds=_GRACE_SECONDS, ready=ready.set, tls=listening)
     )
     try:
         await ready.wait()

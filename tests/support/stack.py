@@ -251,9 +251,7 @@ def configuration(directory: Path, ports: dict[str, int], sections: dict[str, An
         "state": {"dir": str(directory / "state")},
         "identity": {
             "keys_dir": str(directory / "keys"),
-            "trust": {
-                name: f"{urls[name]}/.well-known/jwks.json" for name in ("api_gateway", "agent_gateway")
-            },
+            "trust": {name: f"{url}/.well-known/jwks.json" for name, url in urls.items()},
         },
         "kill": {"max_age_seconds": 10},
         **{name: section for name, section in sections.items() if name not in SERVICES},

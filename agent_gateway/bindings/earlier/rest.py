@@ -88,7 +88,7 @@ def _raised_message(body: Json) -> Json:
     message = body.get("message") or body["request"]
     found = kept(body, "metadata") | {"message": proto.raised_message(message)}
     given = body.get("configuration")
-    if given:
+    if given is not None:
         configuration = kept(given, "acceptedOutputModes")
         if given.get("historyLength"):
             configuration["historyLength"] = given["historyLength"]

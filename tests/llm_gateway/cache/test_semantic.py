@@ -6,7 +6,7 @@ import pytest
 
 from llm_gateway.cache.namespace import Kept, Namespace, pack
 from llm_gateway.cache.similar import telling
-from llm_gateway.embed import embed
+from shared.embed import embed
 from shared.redis_client import Redis
 from tests.llm_gateway.cache.test_exact import kept
 from tests.llm_gateway.conftest import Open

@@ -12,7 +12,7 @@ from llm_gateway.chat.request import Chat, Message, Output
 from llm_gateway.formats import Format
 from llm_gateway.guard import Inspection, inspect
 from llm_gateway.guards.section import AnyGuardSection
-from llm_gateway.guards.selected import Guards
+from llm_gateway.guards.selected import ChatGuards
 from shared.account import Flight
 from shared.http_client import HttpClient
 from shared.identity.principal import Caller
@@ -51,12 +51,12 @@ class Call:
         http: HttpClient | None = None,
         caller: Caller | None = None,
         tags: tuple[str, ...] = (),
-        guards: Guards | None = None,
+        guards: ChatGuards | None = None,
         asked_model: Model | None = None,
     ) -> None:
         self.entry = Entry(id="e1", service="llm_gateway", started_at=0, tags=tags)
         self._flight = cast(Flight, SimpleNamespace(entry=self.entry, exchange=Headers(headers or {})))
-        self._guards = guards or Guards(sections, http=http or HttpClient())
+        self._guards = guards or ChatGuards(sections, http=http or HttpClient())
         self._caller = caller or someone()
         self._model = asked_model or model()
         self.inspection = Inspection()

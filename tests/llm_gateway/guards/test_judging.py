@@ -4,18 +4,12 @@ import pytest
 
 from llm_gateway.chat.parts import ToolCall
 from llm_gateway.chat.request import Output
-from llm_gateway.guards.borders import Borders
-from llm_gateway.guards.language import language_of
-from llm_gateway.guards.section import (
-    LanguageSection,
-    LengthSection,
-    OutputSchemaSection,
-    SystemPromptSection,
-    Topic,
-    TopicsSection,
-)
-from llm_gateway.guards.verdict import NOTHING
+from llm_gateway.guards.section import OutputSchemaSection, SystemPromptSection
 from shared.errors import BadRequest, Forbidden, UpstreamBroken
+from shared.guards.borders import Borders
+from shared.guards.language import language_of
+from shared.guards.section import LanguageSection, LengthSection, Topic, TopicsSection
+from shared.guards.verdict import NOTHING
 from tests.llm_gateway.guards.calls import Call, pieces, said, text_of
 
 SCHEMA: dict[str, object] = {

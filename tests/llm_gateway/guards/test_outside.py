@@ -10,9 +10,10 @@ import pytest
 
 from api_gateway.guard import _claims_identity
 from llm_gateway.guards.judge import MARK_HEADER
-from llm_gateway.guards.section import JudgeSection, PiiSection, WebhookSection
+from llm_gateway.guards.section import JudgeSection
 from shared.config import Secret
 from shared.errors import Forbidden, Unavailable
+from shared.guards.section import PiiSection, WebhookSection
 from shared.http_client import HttpClient
 from tests.llm_gateway.guards.calls import Call, last, pieces
 from tests.support.serve import serving

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from llm_gateway.chat.events import events_of
 from llm_gateway.chat.parts import Text, Thinking, ToolCall, ToolResult
 from llm_gateway.chat.request import Chat, Message, Output
-from llm_gateway.guards.section import PiiSection
 from shared.errors import Forbidden
+from shared.guards.section import PiiSection
 from tests.llm_gateway.guards.calls import Call, collected, last, pieces, reply, said, text_of
 
 MAIL, PHONE, CARD = "jane.doe@example.com", "+49 30 1234567", "4111 1111 1111 1111"

@@ -4,22 +4,19 @@ import pytest
 
 from llm_gateway.guards import GUARDS
 from llm_gateway.guards.problems import problems
-from llm_gateway.guards.section import (
-    AnyGuardSection,
+from llm_gateway.guards.section import AnyGuardSection, JudgeSection, OutputSchemaSection, SystemPromptSection
+from shared.config import Secret
+from shared.config.build import Builder
+from shared.guards.section import (
     Expression,
-    JudgeSection,
     LanguageSection,
     LengthSection,
-    OutputSchemaSection,
     PiiSection,
     RegexSection,
-    SystemPromptSection,
     Topic,
     TopicsSection,
     WebhookSection,
 )
-from shared.config import Secret
-from shared.config.build import Builder
 
 GOOD: list[AnyGuardSection] = [
     PiiSection(name="pii", match={"team": "a*"}),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from llm_gateway.chat.parts import File, Foreign, Image, Refusal, Text, Thinking, ToolCall, ToolResult
 from llm_gateway.chat.request import Chat, HostedTool, Message, Tool
-from llm_gateway.guards.texts import texts_of, with_texts
+from llm_gateway.guards.texts import walk_chat, walk_reply
+from shared.guards.texts import texts_of, with_texts
 from tests.llm_gateway.guards.calls import reply, said
 
 CHAT = Chat(
@@ -50,7 +51,7 @@ CHAT = Chat(
 
 
 def test_every_text_is_found_with_whose_it_is() -> None:
-    found = [(each.who, each.text) for each in texts_of(CHAT)]
+    found = [(each.who, each.text) for each in texts_of(CHAT, walk_chat)]
     wanted = [
         ("system", "orders"),
         ("user", "one"),
@@ -73,10 +74,10 @@ def test_every_text_is_found_with_whose_it_is() -> None:
 
 
 def test_a_changed_text_gets_back_to_its_place_and_nothing_else_changes() -> None:
-    texts = texts_of(CHAT)
+    texts = texts_of(CHAT, walk_chat)
     for place, each in enumerate(texts):
-        changed = with_texts(CHAT, {place: "NEW"})
-        assert [now.text for now in texts_of(changed)] == [
+        changed = with_texts(CHAT, {place: "NEW"}, walk_chat)
+        assert [now.text for now in texts_of(changed, walk_chat)] == [
             *(before.text for before in texts[:place]),
             "NEW",
             *(after.text for after in texts[place + 1 :]),
@@ -84,18 +85,18 @@ def test_a_changed_text_gets_back_to_its_place_and_nothing_else_changes() -> Non
 
 
 def test_without_changes_it_is_the_very_same_object() -> None:
-    assert with_texts(CHAT, {}) is CHAT
-    assert with_texts(CHAT, {0: "orders"}) is CHAT
+    assert with_texts(CHAT, {}, walk_chat) is CHAT
+    assert with_texts(CHAT, {0: "orders"}, walk_chat) is CHAT
 
 
 def test_signed_thinking_that_is_changed_is_signed_no_more() -> None:
     given_reply = reply(Thinking(text="hm", signature="s"))
-    assert with_texts(given_reply, {0: "ah"}).parts == (Thinking(text="ah"),)
+    assert with_texts(given_reply, {0: "ah"}, walk_reply).parts == (Thinking(text="ah"),)
 
 
 def test_json_too_deep_to_walk_is_read_as_it_is_written() -> None:
     arguments = "[" * 200 + '"deep"' + "]" * 200
-    texts = texts_of(reply(ToolCall(id="1", name="f", arguments=arguments)))
+    texts = texts_of(reply(ToolCall(id="1", name="f", arguments=arguments)), walk_reply)
     assert any("deep" in each.text for each in texts)
 
 
@@ -109,9 +110,9 @@ def test_json_too_deep_to_walk_is_read_as_it_is_written() -> None:
 def test_arguments_that_nobody_changes_stay_as_they_were_written(value: object) -> None:
     call = ToolCall(id="1", name="f", arguments=msgspec.json.encode(value).decode())
     given_reply = reply(call)
-    assert with_texts(given_reply, {}) is given_reply
+    assert with_texts(given_reply, {}, walk_reply) is given_reply
 
 
 def test_texts_of_one_message_stand_together() -> None:
-    groups = [each.group for each in texts_of(said("a", "b", system="s"))]
+    groups = [each.group for each in texts_of(said("a", "b", system="s"), walk_chat)]
     assert groups == [0, 1, 2]

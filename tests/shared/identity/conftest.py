@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from shared.http_client import HttpClient
+from tests.shared.identity.provided import view
 from tests.shared.identity.world import World
+
+__all__ = ["view", "world"]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ DOWN = UpstreamUnreachable("no connection")
 
 async def test_keys_are_fetched_once_and_found_by_kid() -> None:
     issuer = Issuer(key_set(ONE, TWO))
-    keys = IssuerKeys(issuer, FakeClock())
+    keys = IssuerKeys(issuer, FakeClock(), jwks.read)
     found = await keys.find(ONE.kid)
     assert found is not None
     assert found.public_numbers() == ONE.public.public_numbers()
@@ -66,7 +66,7 @@ async def test_keys_are_fetched_once_and_found_by_kid() -> None:
 async def test_callers_that_come_at_once_share_one_fetch() -> None:
     issuer = Issuer(key_set(ONE))
     issuer.open.clear()
-    keys = IssuerKeys(issuer, FakeClock())
+    keys = IssuerKeys(issuer, FakeClock(), jwks.read)
     waiting = [asyncio.create_task(keys.find(ONE.kid)) for _ in range(20)]
     await settle()
     waiting[0].cancel()
@@ -79,7 +79,7 @@ async def test_callers_that_come_at_once_share_one_fetch() -> None:
 
 async def test_a_flood_of_unknown_kids_asks_the_issuer_once_in_ten_seconds() -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     await keys.find(ONE.kid)
     clock.advance(11)
     for number in range(500):
@@ -95,7 +95,7 @@ async def test_a_flood_of_unknown_kids_asks_the_issuer_once_in_ten_seconds() -> 
 
 async def test_a_flood_while_the_issuer_is_down_asks_it_no_more_often() -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     await keys.find(ONE.kid)
     issuer.document = DOWN
     clock.advance(11)
@@ -108,7 +108,7 @@ async def test_a_flood_while_the_issuer_is_down_asks_it_no_more_often() -> None:
 
 async def test_a_new_kid_is_found_by_asking_again() -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     await keys.find(ONE.kid)
     issuer.document = key_set(TWO, ONE)
     clock.advance(10)
@@ -117,7 +117,7 @@ async def test_a_new_kid_is_found_by_asking_again() -> None:
 
 async def test_keys_are_refreshed_ahead_while_the_old_ones_serve() -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     await keys.find(ONE.kid)
     clock.advance(301)
     issuer.document = key_set(TWO, ONE)
@@ -131,7 +131,7 @@ async def test_keys_are_refreshed_ahead_while_the_old_ones_serve() -> None:
 
 async def test_the_last_good_keys_serve_until_the_hard_limit_and_then_nobody_can_tell() -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock, hard_limit_seconds=3600)
+    keys = IssuerKeys(issuer, clock, jwks.read, hard_limit_seconds=3600)
     await keys.find(ONE.kid)
     issuer.document = DOWN
     for _ in range(6):
@@ -148,7 +148,7 @@ async def test_the_last_good_keys_serve_until_the_hard_limit_and_then_nobody_can
 
 async def test_an_issuer_that_starts_after_us_is_found_soon() -> None:
     clock, issuer = FakeClock(), Issuer(DOWN)
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     with pytest.raises(Unavailable):
         await keys.find(ONE.kid)
     issuer.document = key_set(ONE)
@@ -161,7 +161,7 @@ async def test_an_issuer_that_starts_after_us_is_found_soon() -> None:
 )
 async def test_a_set_that_makes_no_sense_does_not_replace_a_good_one(document: bytes) -> None:
     clock, issuer = FakeClock(), Issuer(key_set(ONE))
-    keys = IssuerKeys(issuer, clock)
+    keys = IssuerKeys(issuer, clock, jwks.read)
     await keys.find(ONE.kid)
     issuer.document = document
     clock.advance(301)
@@ -173,7 +173,7 @@ async def test_a_set_that_makes_no_sense_does_not_replace_a_good_one(document: b
 
 async def test_a_key_that_was_taken_back_is_reported() -> None:
     clock, issuer, changes = FakeClock(), Issuer(key_set(ONE, TWO)), []
-    keys = IssuerKeys(issuer, clock, changed=lambda: changes.append(1))
+    keys = IssuerKeys(issuer, clock, jwks.read, changed=lambda: changes.append(1))
     await keys.find(ONE.kid)
     issuer.document = key_set(TWO)
     clock.advance(301)
@@ -186,7 +186,7 @@ async def test_a_key_that_was_taken_back_is_reported() -> None:
 async def test_closing_ends_a_fetch_that_hangs() -> None:
     issuer = Issuer(key_set(ONE))
     issuer.open.clear()
-    keys = IssuerKeys(issuer, FakeClock())
+    keys = IssuerKeys(issuer, FakeClock(), jwks.read)
     waiting = asyncio.create_task(keys.find(ONE.kid))
     await settle()
     await keys.close()
@@ -236,9 +236,9 @@ async def test_a_set_is_read_from_a_file(tmp_path: Path, http: HttpClient) -> No
     file = tmp_path / "jwks.json"
     file.write_bytes(key_set(ONE))
     for where in (str(file), f"file://{file}"):
-        assert await IssuerKeys(fetcher(where, http), Clock()).find(ONE.kid) is not None
+        assert await IssuerKeys(fetcher(where, http), Clock(), jwks.read).find(ONE.kid) is not None
     with pytest.raises(Unavailable):
-        await IssuerKeys(fetcher(str(tmp_path / "absent"), http), Clock()).find(ONE.kid)
+        await IssuerKeys(fetcher(str(tmp_path / "absent"), http), Clock(), jwks.read).find(ONE.kid)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ async def test_a_set_is_read_over_http(http: HttpClient, status: int, body: byte
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        keys = IssuerKeys(fetcher(f"http://127.0.0.1:{port}/.well-known/jwks.json", http), Clock())
+        keys = IssuerKeys(fetcher(f"http://127.0.0.1:{port}/.well-known/jwks.json", http), Clock(), jwks.read)
         if known:
             assert await keys.find(ONE.kid) is not None
         else:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.errors import Unauthenticated, Unavailable
-from shared.identity.keys import KeyRecord, Keyring, hash_of, new_key
+from shared.identity.keys import KeyRecord, Keyring, hash_of, new_key, rotated
 from shared.identity.principal import ChainBudget
 from tests.support.clock import FakeClock
 
@@ -88,3 +88,21 @@ def test_a_payload_that_is_no_list_of_keys_changes_nothing(payload: bytes) -> No
         ring.apply(payload, 2)
     assert ring.find(secret) is kept
     assert ring.epoch == 0
+
+
+def test_after_a_rotation_both_secrets_are_one_key_until_the_overlap_ends() -> None:
+    clock = FakeClock()
+    old, kept = record()
+    new, changed = rotated(kept, clock.now_us() + 60_000_000)
+    ring = Keyring(clock, [changed])
+    assert changed.id == kept.id
+    assert ring.find(old) is ring.find(new) is changed
+    clock.advance(60)
+    assert ring.find(new) is changed
+    with pytest.raises(Unauthenticated, match="rotated"):
+        ring.find(old)
+    ring.check(kept.id)
+    newest, again = rotated(changed, clock.now_us() + 60_000_000)
+    ring.replace([again])
+    assert ring.find(newest) is ring.find(new) is again
+    assert ring.find(old) is None

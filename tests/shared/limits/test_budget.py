@@ -5,6 +5,7 @@ import pytest
 from shared.clock import Clock
 from shared.errors import BudgetExceeded, LimitExceeded
 from shared.identity.principal import ChainBudget
+from shared.limits.keys import tenant_keys
 from shared.limits.limiter import Limiter
 from shared.limits.plan import Estimate
 from shared.redis_client import Redis
@@ -120,6 +121,15 @@ async def test_taint_collects_and_comes_back_with_the_lease_that_adds_some(limit
     second = await reserve(limiter, [limit(5)], chain="c", taint=["content:untrusted", "reads:private"])
     assert sorted(second.taint) == ["content:untrusted", "reads:private"]
     assert (await limiter.state("acme", "c")).taint == {"content:untrusted", "reads:private"}
+
+
+async def test_taint_can_be_added_apart_from_any_call(limiter: Limiter, redis: Redis) -> None:
+    await limiter.taint("acme", "c", ["content:untrusted"])
+    assert (await limiter.state("acme", "c")).taint == {"content:untrusted"}
+    assert 86_000 < int(await redis.execute("TTL", tenant_keys("acme").chain("c"))) <= 86_400
+    await reserve(limiter, [], Estimate(tool_calls=1), chain="c", budget=ChainBudget(tool_calls=1))
+    assert (await limiter.state("acme", "c")).tool_calls == 1
+    assert (await limiter.state("acme", "c")).taint == {"content:untrusted"}
 
 
 async def test_a_chain_that_is_unknown_has_used_nothing(limiter: Limiter) -> None:

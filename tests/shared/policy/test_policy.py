@@ -234,23 +234,6 @@ def test_a_list_shows_what_some_arguments_could_get() -> None:
     assert not policy.possible(caller("user:a", tenant="globex"), "tool:pay/send", "invoke")
 
 
-def test_approval_is_asked_for_when_any_principal_of_the_chain_needs_it() -> None:
-    policy = _policy(
-        rule("*", "*"),
-        approvals=[Approval(sub="user:a", dom="acme", obj="tool:pay/*", act="*", cond="args.amount > 500")],
-    )
-    for amount, approval in ((5, False), (501, True), (None, True)):
-        facts = {"args": {"amount": amount}}
-        decision = policy.decide_chain(caller("user:a", "agent:p"), "tool:pay/send", "invoke", facts)
-        assert (decision.allowed, decision.approval, decision.hop) == (True, approval, "agent:p")
-    assert not policy.decide_chain(caller("agent:p"), "tool:pay/send", "invoke").approval
-
-
-def test_what_is_refused_needs_no_approval() -> None:
-    policy = _policy(approvals=[Approval(sub="*", dom="*", obj="*", act="*")])
-    assert not policy.decide_chain(caller(), "model:x", "invoke").approval
-
-
 def test_an_explanation_tells_every_hop_its_roles_its_rules_and_what_held() -> None:
     policy = _policy(
         rule("role:staff", "catalog:code", cond="args.amount <= 5", id="small"),

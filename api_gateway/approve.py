@@ -1,0 +1,40 @@
+"""Stage: a person's consent to one request of a route, where policy asks for it."""
+
+from hashlib import sha256
+
+import msgspec
+from msgspec import Raw
+
+from shared.account import Flight
+from shared.approvals import NOT_ASKED, Consent, Park
+from shared.asgi import Exchange
+from shared.errors import BadRequest
+from shared.jsonrpc import refuse_duplicates
+from shared.policy import Grant
+
+# Where people decide: if that waited for a person, nobody could decide on anything.
+_DECIDING = "admin:approvals"
+_BODY_CAP = 1_048_576
+
+
+async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) -> Consent:
+    """Consent to exactly this method, path, query and body. Raises Unapproved, Unavailable, TooLarge."""
+    if not grant.decision.approval or grant.resource == _DECIDING:
+        return NOT_ASKED
+    body = await exchange.peek(_BODY_CAP) if exchange.expects_body else b""
+    raw = exchange.scope.get("raw_path") or exchange.path.encode()
+    said = {"method": exchange.method, "path": raw.decode("latin-1"), "query": exchange.query}
+    return await park(flight, grant, msgspec.json.encode(said | ({"body": _told(body)} if body else {})))
+
+
+def _told(body: bytes) -> Raw | str:
+    """JSON as it is, text as text; of anything else only what it can be known by."""
+    try:
+        refuse_duplicates(body)
+        return Raw(body)
+    except BadRequest:
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return f"{len(body)} bytes, SHA-256 {sha256(body).hexdigest()}"

@@ -1,0 +1,27 @@
+"""What can be declared in files instead of being done by hand: the literal registry of kinds, in the order in
+which they are applied (and, backwards, pruned).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from api_gateway.admin.agents import Wanted as AgentSpec
+from api_gateway.declared import agent, fields, key, policy
+
+Differences = Callable[[Any, Any], list[dict[str, Any]]]
+
+
+class Shape(Struct, frozen=True):
+    """How one kind is written in a file. `differences(held, wanted)` is empty where nothing is to be done."""
+
+    spec: type[Struct]
+    differences: Differences = fields.differences
+
+
+SHAPES: dict[str, Shape] = {
+    "policy": Shape(policy.PolicySpec, policy.differences),
+    "agent": Shape(AgentSpec, agent.differences),
+    "key": Shape(key.KeySpec),
+}

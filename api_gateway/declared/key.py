@@ -1,0 +1,98 @@
+"""Keys, declared: whom they stand for and what they may. The secret is in the answer that makes one, ever
+after only its hash is kept; no file holds either.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from api_gateway.admin import Ask
+from api_gateway.admin.keys import check_holder
+from api_gateway.control import Control
+from api_gateway.declared.kind import Held, Step, confine
+from shared.errors import BadRequest
+from shared.identity.keys import KeyRecord
+from shared.identity.keys import new_key as made
+from shared.identity.principal import ChainBudget
+from shared.store.objects import changed_key, new_key, revoked_key
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Budget(ChainBudget, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chain's budget in which a misspelt cap is not taken for none."""
+
+
+class KeySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The object's name is the key's id. `sub` is `user:…`, `agent:…` or `service:…`; `title` is for
+    people.
+    """
+
+    sub: str
+    tenant: str
+    team: str = ""
+    project: str = ""
+    tier: str = ""
+    scope: tuple[str, ...] = ()
+    budget: Budget = Budget()
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    title: str = ""
+
+
+class Keys:
+    name, area, snapshot, alone = "key", "keys", "keys", False
+
+    async def held(self, control: Control, ask: Ask) -> list[Held]:
+        tenant, found = ask.tenant(), []
+        for kept in await control.store.kept_keys():
+            record = kept.record
+            assert isinstance(record, KeyRecord)
+            if tenant in (None, record.tenant):
+                etag = sha256(kept.content).hexdigest()[:32]
+                found.append(Held(name=record.id, spec=_spec(record), etag=etag, content=kept.content))
+        return found
+
+    async def put(
+        self, control: Control, ask: Ask, name: str, spec: Struct, held: Held | None, reason: str
+    ) -> Step:
+        assert isinstance(spec, KeySpec)
+        check_holder(spec.sub, spec.tenant)
+        confine(ask, spec.tenant)
+        if held is not None:
+            return Step(writes=(changed_key(held.content, _changed(held, spec)),))
+        if not _NAME.fullmatch(name):
+            raise BadRequest("a key's name is up to 63 letters, digits, dots, - and _")
+        secret, fields = made()
+        draft = KeyRecord(id=name, hash=fields["hash"], sub="", tenant="", created_at=control.now_us())
+        return Step(writes=(new_key(_record(draft, spec)),), secret=secret)
+
+    async def remove(self, control: Control, ask: Ask, held: Held) -> Step:
+        return Step(writes=(revoked_key(held.content, held.name, control.now_us()),))
+
+
+def _changed(held: Held, spec: KeySpec) -> KeyRecord:
+    record = msgspec.json.decode(held.content, type=KeyRecord)
+    if (record.sub, record.tenant) != (spec.sub, spec.tenant):
+        raise BadRequest("sub, tenant: whom a key stands for never changes: declare another key")
+    return _record(record, spec)
+
+
+def _record(record: KeyRecord, spec: KeySpec) -> KeyRecord:
+    fields = msgspec.structs.asdict(spec)
+    expires = fields.pop("expires_at")
+    at = (expires - _EPOCH) // _MICROSECOND if expires is not None else 0
+    fields["budget"] = ChainBudget(**msgspec.structs.asdict(spec.budget))
+    return msgspec.structs.replace(record, name=fields.pop("title"), expires_at=at, **fields)
+
+
+def _spec(record: KeyRecord) -> KeySpec:
+    same = {name: getattr(record, name) for name in ("sub", "tenant", "team", "project", "tier", "scope")}
+    expires = _EPOCH + record.expires_at * _MICROSECOND if record.expires_at else None
+    budget = Budget(**msgspec.structs.asdict(record.budget))
+    return KeySpec(**same, budget=budget, expires_at=expires, title=record.name)

@@ -1,0 +1,59 @@
+"""One kind of declared object, as the control plane holds and writes it. An implementation a file."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from api_gateway.admin import Ask
+from api_gateway.control import Control
+from shared.errors import Forbidden
+from shared.store import Write
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """An object as it is now. `etag` is what a change of it has to send back; `content` is what is kept."""
+
+    name: str
+    spec: Struct
+    etag: str
+    content: bytes = b""
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """What one change comes to: writes that go into one transaction with others', and what follows them.
+    `secret` is a new key's.
+    """
+
+    writes: tuple[Write, ...] = ()
+    then: Callable[[], Awaitable[object]] | None = None
+    secret: str = ""
+
+
+class Kind(Protocol):
+    """`area` is what policy is asked for (`admin:<area>`), `snapshot` how the services learn of a change.
+    What is `alone` goes into no transaction with others.
+    """
+
+    name: str
+    area: str
+    snapshot: str
+    alone: bool
+
+    async def held(self, control: Control, ask: Ask) -> list[Held]:
+        """All of this kind that the caller may administer."""
+        ...
+
+    async def put(
+        self, control: Control, ask: Ask, name: str, spec: Struct, held: Held | None, reason: str
+    ) -> Step:
+        """Raises a Refusal where it cannot be."""
+        ...
+
+    async def remove(self, control: Control, ask: Ask, held: Held) -> Step: ...
+
+
+def confine(ask: Ask, tenant: str) -> None:
+    """Raises Forbidden for what is another tenant's, or everybody's."""
+    if not ask.all_tenants and ask.tenant() != tenant:
+        raise Forbidden(f"tenant: this credential administers the tenant {ask.tenant()} only")

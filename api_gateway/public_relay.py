@@ -1,0 +1,88 @@
+"""The few addresses of the MCP gateway that a stranger may come to: what clients look up before they have a
+credential, and the pages that a browser sees on the way to a consent. Nothing is said inward of who that is.
+"""
+
+from starlette.routing import Route
+
+from api_gateway import guard
+from api_gateway.balance.upstream import Upstream
+from shared.account import Account
+from shared.asgi import Exchange, Receive, Scope, Send, forwardable
+from shared.dialects.mcp import METADATA
+from shared.dialects.plain import Plain
+from shared.errors import NotFound
+from shared.http_client import HttpClient, Reply
+from shared.identity.principal import Caller, Principal
+
+_BODY_CAP, _REPLY_CAP = 8192, 65_536
+_SECONDS = 30.0
+# Of all cookies of a browser this one is for the pages behind it.
+_COOKIE = "gatestack-consent"
+_STRANGER = Caller(principal=Principal(sub="", tenant=""), actors=("",), chain="", credential="")
+PATHS = {
+    METADATA + "{path:path}": ("GET",),
+    "/oauth/consent": ("GET", "POST"),
+    "/oauth/callback/{server}": ("GET",),
+    "/oauth/clients/{server}": ("GET",),
+}
+
+
+class PublicRelay:
+    def __init__(self, account: Account, http: HttpClient, upstream: Upstream) -> None:
+        self._account = account
+        self._http = http
+        self._upstream = upstream
+
+    def routes(self) -> list[Route]:
+        return [Route(path, endpoint=self, methods=list(methods)) for path, methods in PATHS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        guard.strip_identity(exchange)
+        async with self._account(exchange, Plain()) as flight:
+            flight.entry.resource, flight.entry.action = "route:mcp", "read"
+            raw: bytes = scope.get("raw_path") or exchange.path.encode()
+            if raw.decode("latin-1").partition("?")[0] != exchange.path:
+                # None of these paths needs an escape, and the next reader might read another one.
+                raise NotFound("nothing is served at a path that is written like this")
+            async with await self._ask(exchange, await exchange.body(_BODY_CAP)) as reply:
+                body = await reply.read(_REPLY_CAP)
+                await exchange.reply(reply.status, _outward(reply), body)
+
+    async def _ask(self, exchange: Exchange, body: bytes) -> Reply:
+        pool = self._upstream.pool
+        replica = pool.take(exchange, _STRANGER) if pool.only is None else None
+        address = pool.only or (replica.url if replica is not None else "")
+        query = f"?{exchange.query}" if exchange.query else ""
+        try:
+            return await self._http.send(
+                exchange.method,
+                address + exchange.path + query,
+                headers=_inward(exchange),
+                body=body,
+                header_timeout=_SECONDS,
+                idle_timeout=_SECONDS,
+                pinned=replica.pinned if replica is not None else None,
+            )
+        finally:
+            if replica is not None:
+                pool.give(replica)
+
+
+def _inward(exchange: Exchange) -> list[tuple[bytes | str, bytes | str]]:
+    headers: list[tuple[bytes | str, bytes | str]] = list(guard.inward(exchange))
+    cookies = [value.decode("latin-1") for name, value in exchange.headers if name == b"cookie"]
+    kept = [
+        part.strip() for value in cookies for part in value.split(";") if _COOKIE in part.partition("=")[0]
+    ]
+    return [*headers, ("cookie", "; ".join(kept))] if kept else headers
+
+
+def _outward(reply: Reply) -> list[tuple[bytes, bytes]]:
+    given = [(name, value) for name, value in reply.headers if name == b"set-cookie"]
+    kept = [
+        (name, value)
+        for name, value in guard.outward(forwardable(reply.headers))
+        if name != b"content-length"
+    ]
+    return [*kept, *given]

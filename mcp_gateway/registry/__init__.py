@@ -1,0 +1,1 @@
+"""The registry's read API: which servers and skills there are, as one caller may know them."""

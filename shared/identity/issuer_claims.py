@@ -1,0 +1,126 @@
+"""Whom an identity provider's claims make: names that fit ours, or a refusal. Nothing is guessed."""
+
+from collections.abc import Collection
+from typing import Any
+
+from shared.errors import Unauthenticated
+from shared.identity.issuer import NAME, PLACE, TENANT, Claim, Issuer, Mapping
+from shared.identity.jws import Claims
+from shared.identity.narrow import NOTHING, Scope
+from shared.identity.principal import Principal
+
+_MOST_PATTERNS = 64
+_LONGEST_PATTERN = 256
+_KINDS = ("model:", "tool:", "prompt:", "resource:", "agent:", "route:", "admin:")
+_ANY = "*"
+
+
+def principal(claims: Claims, issuer: Issuer, reserved: Collection[str] = ()) -> Principal:
+    """Who the bearer of verified `claims` is. A tenant of `reserved` counts only where the mapping names it.
+    Raises Unauthenticated.
+    """
+    for name, wanted in issuer.require.items():
+        if not _has(claims, name, wanted):
+            raise Unauthenticated(f"this token's claim {name} is not what is required here")
+    mapping = next((one for one in issuer.principals if _fits(claims, one)), None)
+    if mapping is None:
+        raise Unauthenticated("this token is valid, but nobody who is known here has one like it")
+    return Principal(
+        sub=_sub(claims, mapping.sub),
+        tenant=_tenant(claims, mapping.tenant, reserved),
+        team=_value(claims, mapping.team, "team"),
+        project=_value(claims, mapping.project, "project"),
+        tier=_value(claims, mapping.tier, "tier"),
+        scope=_scope(claims, mapping.scope),
+    )
+
+
+def _fits(claims: Claims, mapping: Mapping) -> bool:
+    return all(_has(claims, name, wanted) for name, wanted in mapping.when.items())
+
+
+def _has(claims: Claims, name: str, wanted: str) -> bool:
+    found = _found(claims, name)
+    if wanted == _ANY:
+        return found not in (None, "", [])
+    return wanted in map(_text, found if isinstance(found, list) else [found])
+
+
+def _sub(claims: Claims, template: str) -> str:
+    kind, _, name = template.partition(":")
+    for place in PLACE.findall(name):
+        filled = _text(_found(claims, place))
+        if place == "email":
+            # One mailbox, however it is spelled; and never one that its owner has only claimed to have.
+            if _text(claims.get("email_verified")) == "false":
+                raise Unauthenticated("this token's email address has not been verified by its issuer")
+            filled = filled.lower()
+        _check(filled, place)
+        name = name.replace("{" + place + "}", filled)
+    return f"{kind}:{_check(name, 'sub')}"
+
+
+def _tenant(claims: Claims, rule: Claim, reserved: Collection[str]) -> str:
+    tenant = _value(claims, rule, "tenant")
+    if not TENANT.fullmatch(tenant):
+        raise Unauthenticated(f"this token's claim {rule.claim} is no tenant's name here")
+    if tenant in reserved and tenant not in rule.allow and tenant != rule.default:
+        raise Unauthenticated("this token's tenant is none that its issuer may speak for")
+    return tenant
+
+
+def _value(claims: Claims, rule: Claim, member: str) -> str:
+    found = _found(claims, rule.claim) if rule.claim else None
+    if found is None or found == []:
+        if rule.default is None:
+            raise Unauthenticated(f"this token lacks the claim {rule.claim}, which names the {member}")
+        return rule.default
+    values = [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
+    if rule.allow:
+        taken = next((allowed for allowed in rule.allow if allowed in values), None)
+        if taken is None:
+            raise Unauthenticated(f"this token's claim {rule.claim} has no value that is accepted here")
+        return taken
+    if len(values) != 1:
+        raise Unauthenticated(f"this token's claim {rule.claim} has several values: one must be chosen")
+    return _check(values[0], rule.claim)
+
+
+def _scope(claims: Claims, name: str) -> Scope:
+    """What narrows the caller. A claim without a pattern of ours leaves nothing: () would narrow nothing."""
+    if not name:
+        return ()
+    found = _found(claims, name)
+    entries = found.split() if isinstance(found, str) else found
+    if not isinstance(entries, list):
+        raise Unauthenticated(f"this token lacks the claim {name}, which names its scope")
+    patterns = [one for one in entries if isinstance(one, str) and one.startswith(_KINDS)]
+    if len(patterns) > _MOST_PATTERNS or any(not _pattern(one) for one in patterns):
+        raise Unauthenticated(f"this token's claim {name} has patterns that are not accepted here")
+    return tuple(dict.fromkeys(patterns)) or NOTHING
+
+
+def _pattern(text: str) -> bool:
+    return len(text) <= _LONGEST_PATTERN and text.isascii() and text.isprintable() and " " not in text
+
+
+def _found(claims: Claims, path: str) -> Any:
+    """The claim of this name, or the one that the path leads to; None where there is none."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _check(text: str, claim: str) -> str:
+    if not NAME.fullmatch(text):
+        raise Unauthenticated(f"this token's claim {claim} is missing, or no name that is accepted here")
+    return text

@@ -1,0 +1,73 @@
+"""Changes in bulk, whatever the database: all or none, and each only of what its author has seen."""
+
+from typing import Any
+
+import pytest
+
+from shared.agents import AgentRecord
+from shared.identity.keys import KeyRecord
+from shared.store import Store, Unmet
+from shared.store.objects import (
+    changed_agent,
+    changed_key,
+    mark,
+    new_agent,
+    new_key,
+    removed_agent,
+    revoked_key,
+    unmark,
+)
+
+
+def _key(name: str, **fields: Any) -> KeyRecord:
+    return KeyRecord(id=name, hash=f"hash-{name}", sub="user:alice", tenant="acme", **fields)
+
+
+async def test_a_batch_is_made_as_a_whole(store: Store) -> None:
+    keys = [_key(f"k{number}") for number in range(50)]
+    await store.write([*(new_key(key) for key in keys), new_agent(AgentRecord(name="a", tenant="acme"))])
+    assert sorted(key.id for key in await store.keys("acme")) == sorted(key.id for key in keys)
+    assert [kept.record for kept in await store.kept_agents()] == [AgentRecord(name="a", tenant="acme")]
+
+
+async def test_one_change_that_finds_something_else_undoes_all(store: Store) -> None:
+    await store.write([new_key(_key("old"))])
+    with pytest.raises(Unmet) as unmet:
+        await store.write([new_key(_key("new")), mark("key", "new", "us"), new_key(_key("old"))])
+    assert unmet.value.number == 2
+    assert [key.id for key in await store.keys(None)] == ["old"]
+    assert await store.marks() == {}
+
+
+async def test_a_change_names_what_it_has_seen(store: Store) -> None:
+    await store.write([new_key(_key("k"))])
+    [kept] = await store.kept_keys()
+    await store.write([changed_key(kept.content, _key("k", team="one"))])
+    with pytest.raises(Unmet):
+        await store.write([changed_key(kept.content, _key("k", team="two"))])
+    [now] = await store.kept_keys()
+    assert now.record == _key("k", team="one")
+    await store.write([revoked_key(now.content, "k", 7)])
+    assert await store.kept_keys() == []
+    for late in (changed_key(now.content, _key("k")), revoked_key(now.content, "k", 8)):
+        with pytest.raises(Unmet):
+            await store.write([late])
+    assert [key.revoked_at for key in await store.keys(None)] == [7]
+
+
+async def test_agents_change_and_go(store: Store) -> None:
+    await store.write([new_agent(AgentRecord(name="a"))])
+    [kept] = await store.kept_agents()
+    await store.write([changed_agent(kept.content, AgentRecord(name="a", owner="us", at=5))])
+    with pytest.raises(Unmet):
+        await store.write([removed_agent(kept.content, "a")])
+    [now] = await store.kept_agents()
+    await store.write([removed_agent(now.content, "a")])
+    assert await store.agents(None) == []
+
+
+async def test_a_mark_goes_with_what_it_marks(store: Store) -> None:
+    await store.write([new_agent(AgentRecord(name="a")), unmark("agent", "a"), mark("agent", "a", "us")])
+    assert await store.marks() == {("agent", "a"): "us"}
+    assert await store.remove_agent("a", None)
+    assert await store.marks() == {}

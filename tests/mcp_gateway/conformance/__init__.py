@@ -1,0 +1,1 @@
+"""The official conformance suite of MCP against the gateway: as a server, and as a client."""
