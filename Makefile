@@ -13,7 +13,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --no-emit-find-links
 PACKAGES := $(wildcard shared api_gateway llm_gateway mcp_gateway agent_gateway demo tests)
 # Sets that share their versions with requirements/dev.txt, and sets that stand alone.
-LOCKED_TO_DEV := api_gateway llm_gateway mcp_gateway agent_gateway demo
+LOCKED_TO_DEV := api_gateway llm_gateway mcp_gateway agent_gateway demo parquet
 LOCKED_ALONE := git tools
 # `make lock UPGRADE=1` moves every pin to the newest release; without it pins change only where they must.
 UPGRADED := $(if $(UPGRADE),--upgrade,)
@@ -21,6 +21,9 @@ UPGRADED := $(if $(UPGRADE),--upgrade,)
 ARGS ?=
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Services are started again and again here: what Python compiles is kept, wherever the environment forbids it too.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
 .PHONY: help setup demo test check fix bench prices lock clean guard-model
 

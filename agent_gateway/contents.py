@@ -1,7 +1,7 @@
 """Where the texts are in the messages, tasks and events of A2A 1.0.
 
-Everything is looked at but what names things (ids, states, types, addresses) and what nobody reads as words
-(files that are none of text): such a file is shown with its type and its size.
+Everything is looked at but what names things (ids, states, types, addresses), as long as that is what stands
+there, and what nobody reads as words (files without text): such a file is shown with its type and its size.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from shared.guards.section import Who
-from shared.guards.texts import See, attached, elements, leaves, members
+from shared.guards.texts import See, attached, elements, leaves, members, naming
 from shared.guards.verdict import Attachment, Said
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def _task(value: Any, see: See, groups: Iterator[int]) -> Any:
 def _of_task(see: See, groups: Iterator[int]) -> Callable[[str, Any], Any]:
     def visit(name: str, value: Any) -> Any:
         if name in _OF_TASK:
-            return value
+            return naming(value, Said("", "assistant"), see)
         if name == "status" and isinstance(value, dict):
             return members(value, lambda inner, item: _of_status(inner, item, see, groups))
         if name in ("artifacts", "history") and isinstance(value, list):
@@ -93,7 +93,8 @@ def _of_task(see: See, groups: Iterator[int]) -> Callable[[str, Any], Any]:
 def _of_status(name: str, value: Any, see: See, groups: Iterator[int]) -> Any:
     if name == "message":
         return _message(value, "assistant", see, groups)
-    return value if name in _OF_STATUS else leaves(value, Said("", "assistant", next(groups)), see)
+    here = Said("", "assistant", next(groups))
+    return naming(value, here, see) if name in _OF_STATUS else leaves(value, here, see)
 
 
 def _message_of_task(value: Any, see: See, groups: Iterator[int]) -> Any:
@@ -115,7 +116,7 @@ def _with_parts(value: Any, names: frozenset[str], here: Said, see: See) -> Any:
 
     def visit(name: str, item: Any) -> Any:
         if name in names:
-            return item
+            return naming(item, here, see)
         if name == "parts" and isinstance(item, list):
             return elements(item, lambda part: walk_part(part, here, see))
         return leaves(item, here, see)
@@ -134,6 +135,6 @@ def walk_part(part: Any, here: Said, see: See) -> Any:
     def visit(name: str, value: Any) -> Any:
         if name == "raw" and isinstance(value, str):
             return attached(value, kind, here, see)
-        return value if name in _OF_PART else leaves(value, here, see)
+        return naming(value, here, see) if name in _OF_PART else leaves(value, here, see)
 
     return members(part, visit)

@@ -24,17 +24,19 @@ async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) 
     body = await exchange.peek(_BODY_CAP) if exchange.expects_body else b""
     raw = exchange.scope.get("raw_path") or exchange.path.encode()
     said = {"method": exchange.method, "path": raw.decode("latin-1"), "query": exchange.query}
-    return await park(flight, grant, msgspec.json.encode(said | ({"body": _told(body)} if body else {})))
+    return await park(flight, grant, msgspec.json.encode(said | (_told(body) if body else {})))
 
 
-def _told(body: bytes) -> Raw | str:
-    """JSON as it is, text as text; of anything else only what it can be known by."""
+def _told(body: bytes) -> dict[str, Raw | str]:
+    """JSON as it is, text as text; of anything else only what it can be known by. Each has a name of its own,
+    so that no text passes for the JSON that looks like it.
+    """
     try:
         refuse_duplicates(body)
-        return Raw(body)
+        return {"body": Raw(body)}
     except BadRequest:
         pass
     try:
-        return body.decode()
+        return {"text": body.decode()}
     except UnicodeDecodeError:
-        return f"{len(body)} bytes, SHA-256 {sha256(body).hexdigest()}"
+        return {"bytes": f"{len(body)}, SHA-256 {sha256(body).hexdigest()}"}

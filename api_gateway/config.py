@@ -6,13 +6,27 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
-from api_gateway.balance.settings import Balance, Concurrency, named
+from api_gateway import header_change, path_templates, response_cache
+from api_gateway.addresses import AddressRule
+from api_gateway.addresses import problems as address_problems
+from api_gateway.balance.settings import Balance, Concurrency, named, priority_problems
+from api_gateway.contract.rule import OpenApi
+from api_gateway.cors import CorsRule
+from api_gateway.cors import problems as cors_problems
+from api_gateway.header_change import HeaderRule
+from api_gateway.idempotency_keys import Idempotency
+from api_gateway.maintenance import Maintenance
+from api_gateway.maintenance import problems as maintenance_problems
+from api_gateway.path_templates import PathRule
+from api_gateway.response_cache import Cache
+from api_gateway.websocket import WebSocketRule
 from shared.authenticators.client_certificate import KnownClient
 from shared.authenticators.client_certificate import problems as client_problems
+from shared.client_address import problems as proxy_problems
 from shared.config import Secret
 from shared.dialects.model_paths import PREFIXES
 from shared.limits.rule import LimitRule
-from shared.server import ServerName
+from shared.server import Clients, ServerName
 from shared.tls import Tls
 from shared.tls_trust import Trust
 
@@ -72,6 +86,15 @@ class HttpRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sticky: bool = True
     balance: Balance = Balance()
     concurrency: Concurrency | None = None
+    rewrite: list[PathRule] = []
+    request_headers: HeaderRule | None = None
+    reply_headers: HeaderRule | None = None
+    openapi: OpenApi | None = None
+    idempotency: Idempotency | None = None
+    cache: Cache | None = None
+    websocket: WebSocketRule | None = None
+    cors: CorsRule | None = None
+    addresses: AddressRule | None = None
     connect_timeout_seconds: Seconds = 5.0
     header_timeout_seconds: Seconds = 60.0
     idle_timeout_seconds: Seconds = 300.0
@@ -86,6 +109,8 @@ class Gateways(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Trust | None = None
     balance: Balance = Balance()
     concurrency: Concurrency | None = None
+    cors: CorsRule | None = None
+    addresses: AddressRule | None = None
 
 
 class OAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,8 +131,8 @@ class PushSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Cards of agents to be registered are fetched from public addresses, and from `allow` (host names and
-    networks).
+    """Cards of agents to be registered, and lists of other registries, are fetched from public addresses, and
+    from `allow` (host names and networks).
     """
 
     allow: list[str] = []
@@ -118,6 +143,11 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerName = "hypercorn"
     tls: Tls | None = None
     client_certificates: list[KnownClient] = []
+    proxies: list[str] = []
+    clients: Clients = Clients()
+    addresses: AddressRule | None = None
+    maintenance: Maintenance = Maintenance()
+    access_log: bool = False
     gateways: Gateways = Gateways()
     routes: list[HttpRoute] = []
     limits: list[LimitRule] = []
@@ -150,10 +180,17 @@ def problems(section: Section) -> list[str]:
         found += _addresses(f"gateways.{service}", urls)
     every = [url for service in SERVICES for url in getattr(section.gateways, service)]
     found += _weights("gateways.balance", section.gateways.balance, every)
+    if section.gateways.concurrency is not None:
+        found += priority_problems("gateways.concurrency.priorities", section.gateways.concurrency.priorities)
     public = section.oauth.public_url
     if public and (not _http(public) or urlsplit(public).path):
         found.append(f"oauth.public_url: {public!r} is no http(s) address without a path")
     found += _certificates(section)
+    found += proxy_problems("proxies", section.proxies)
+    found += address_problems("addresses", section.addresses)
+    found += address_problems("gateways.addresses", section.gateways.addresses)
+    found += cors_problems("gateways.cors", section.gateways.cors)
+    found += maintenance_problems("maintenance", section.maintenance, seen)
     if not section.bind.rpartition(":")[2].isdigit():
         found.append(f"bind: {section.bind!r} is not host:port")
     return found
@@ -178,6 +215,8 @@ def _route(path: str, route: HttpRoute, seen: set[str]) -> list[str]:
         found.append(f"{path}.prefix: {route.prefix!r} must start with / and name something")
     elif any(_overlap(route.prefix, taken) for taken in BUILT_IN_PREFIXES):
         found.append(f"{path}.prefix: {route.prefix!r} overlaps a path of the gateways themselves")
+    found += cors_problems(f"{path}.cors", route.cors)
+    found += address_problems(f"{path}.addresses", route.addresses)
     found += _addresses(f"{path}.urls", route.urls)
     every = list(route.urls)
     for number, canary in enumerate(route.canaries):
@@ -190,7 +229,19 @@ def _route(path: str, route: HttpRoute, seen: set[str]) -> list[str]:
         for n, host in enumerate(route.hosts)
         if not _HOST.fullmatch(host)
     ]
-    return found + _weights(f"{path}.balance", route.balance, every)
+    return found + _weights(f"{path}.balance", route.balance, every) + _stages(path, route)
+
+
+def _stages(path: str, route: HttpRoute) -> list[str]:
+    found = path_templates.problems(f"{path}.rewrite", route.rewrite)
+    if route.rewrite and route.strip_prefix:
+        found.append(f"{path}.rewrite: says whole paths: strip_prefix has no place beside it")
+    found += header_change.problems(f"{path}.request_headers", route.request_headers)
+    found += header_change.problems(f"{path}.reply_headers", route.reply_headers)
+    found += response_cache.problems(f"{path}.cache", route.cache, route.canaries)
+    if route.concurrency is not None:
+        found += priority_problems(f"{path}.concurrency.priorities", route.concurrency.priorities)
+    return found
 
 
 def _addresses(path: str, urls: list[str]) -> list[str]:

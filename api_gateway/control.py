@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 
 from shared.agents import AgentRecord
-from shared.catalog_entries import CatalogEntry
 from shared.clock import Clock
 from shared.errors import Forbidden, Unavailable
 from shared.identity.keys import KeyRecord, new_key, rotated
 from shared.identity.signing import Signer
-from shared.kill import Kill, KillSwitch
+from shared.kill import Kill
 from shared.ledger.entry import new_id
 from shared.policy import PolicyBox, PolicyRules
 from shared.redis_client import RedisError
 from shared.snapshots import Snapshots, Superseded
-from shared.store import PolicyVersion, Store, Write
+from shared.store import PolicyVersion, Store, Unmet, Write
+from shared.store.objects import rotated_key
 
 _REPUBLISH_SECONDS = 2.0
 _SEEN_SECONDS = 2.0
@@ -38,7 +38,6 @@ class Control:
         store: Store,
         snapshots: Snapshots,
         signer: Signer,
-        kill: KillSwitch,
         policy: PolicyBox,
         clock: Clock,
     ) -> None:
@@ -46,7 +45,6 @@ class Control:
         self.policy = policy
         self._snapshots = snapshots
         self._signer = signer
-        self._kill = kill
         self._clock = clock
         self._published: dict[str, int] = {}
         # How often each snapshot has been changed in the store, and which of these changes are published.
@@ -88,18 +86,17 @@ class Control:
 
     async def rotate_key(self, key: KeyRecord, overlap_seconds: int) -> tuple[str, KeyRecord]:
         """The key's new secret, shown this once, and its record; the old one is good for `overlap_seconds`
-        more. Raises Superseded when somebody else has rotated or revoked it meanwhile.
+        more. Raises Superseded when somebody else has changed, rotated or revoked it meanwhile.
         """
         secret, record = rotated(key, self.now_us() + overlap_seconds * 1_000_000)
-        kept = False
-
-        async def write() -> None:
-            nonlocal kept
-            kept = await self.store.rotate_key(record)
-
-        await self._change("keys", write())
-        if not kept:
-            raise Superseded(f"the key {key.id} has been changed meanwhile")
+        kept = next((kept for kept in await self.store.kept_keys() if kept.record == key), None)
+        try:
+            if kept is None:
+                raise Unmet(0)
+            await self.write([rotated_key(kept.content, record)], ["keys"])
+        except Unmet as error:
+            raise Superseded(f"the key {key.id} has been changed meanwhile") from error
+        await self.publish(["keys"])
         return secret, record
 
     async def revoke_key(self, key: str) -> None:
@@ -128,20 +125,6 @@ class Control:
     async def remove_agent(self, name: str, tenant: str | None) -> None:
         await self._change("agents", self.store.remove_agent(name, tenant))
 
-    async def add_catalog_entry(self, entry: CatalogEntry) -> bool:
-        """False where this version is published already."""
-        added = False
-
-        async def write() -> None:
-            nonlocal added
-            added = await self.store.add_catalog_entry(entry)
-
-        await self._change("catalog", write())
-        return added
-
-    async def put_catalog_entries(self, entries: Sequence[CatalogEntry]) -> None:
-        await self._change("catalog", self.store.put_catalog_entries(entries))
-
     async def write(self, writes: Sequence[Write], snapshots: Sequence[str]) -> None:
         """Makes all of these changes or, raising Unmet, none. They are in force once `publish` has told of
         the `snapshots` that they belong to, or `run` has.
@@ -154,18 +137,6 @@ class Control:
     async def publish(self, snapshots: Sequence[str]) -> None:
         for name in snapshots:
             await self._publish(name)
-
-    def would_hit(self, selector: dict[str, str]) -> list[dict[str, Any]]:
-        """The calls in flight at this edge that a kill with `selector` would cut."""
-        return [
-            {
-                "entry": entry.id,
-                "chain": entry.caller.chain if entry.caller else "",
-                "actors": entry.caller.actors if entry.caller else (),
-                "resource": entry.resource,
-            }
-            for entry in self._kill.hits(selector)
-        ]
 
     async def publish_keys(self) -> None:
         await self._publish("keys")
@@ -200,13 +171,14 @@ class Control:
         """A configuration that was adopted before is not adopted again: what operators have published since
         then stays in force over a restart.
         """
+        # Read first: what another edge adopts from here on is seen below, or found to have come between.
+        latest = await self.store.latest_policy()
         adopted = await self.store.latest_policy(_CONFIGURATION)
         if adopted is not None and msgspec.json.decode(adopted.rules, type=PolicyRules) == rules:
             await self.publish_policy()
             return
-        latest = await self.store.latest_policy()
-        number = latest.number if latest else 0
         # Superseded means that another edge does the same: the next try finds it done.
+        number = latest.number if latest else 0
         await self.change_policy(rules, after=number, by=_CONFIGURATION, reason="start")
 
     async def _change(self, name: str, write: Awaitable[Any]) -> None:
@@ -227,7 +199,9 @@ class Control:
                 payload, epoch = await self._current(name)
                 try:
                     await self._snapshots.publish(name, payload, epoch, self._signer)
-                except Superseded:
+                except Superseded as error:
+                    # By an edge whose clock may be ahead of ours: an order must not wait until ours is there.
+                    self._published[name] = max(self._published.get(name, 0), error.epoch)
                     continue
                 except RedisError as error:
                     raise Unavailable(

@@ -6,10 +6,12 @@ where the first cannot have seen the request, or where a configured service may 
 """
 
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from msgspec import Struct
 
 from api_gateway import guard
+from api_gateway.answer import Answer, Through
 from api_gateway.balance.pool import Pool
 from api_gateway.balance.replica import Replica
 from api_gateway.balance.retry import after_fault, after_status
@@ -18,6 +20,7 @@ from shared import trace
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects import Dialect
+from shared.dialects.plain import Plain, PlainEvents
 from shared.egress import Destination
 from shared.errors import BadRequest, ClientGone, GatestackError, Refusal, UpstreamFault
 from shared.http_client import HttpClient, Reply
@@ -29,6 +32,19 @@ from shared.identity.token import identity_claims
 _SMALL_BODY = 65_536
 
 
+class Forward(Protocol):
+    """Answers a request; `through` is what a stage before does with the service's answer."""
+
+    async def __call__(
+        self,
+        exchange: Exchange,
+        flight: Flight,
+        caller: Caller,
+        upstream: Upstream,
+        through: Through | None = None,
+    ) -> None: ...
+
+
 class Forwarder:
     def __init__(self, http: HttpClient, signer: Signer, *, body_cap: int, token_seconds: int) -> None:
         self._http = http
@@ -36,31 +52,41 @@ class Forwarder:
         self._body_cap = body_cap
         self._token_seconds = token_seconds
 
-    async def __call__(self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream) -> None:
+    async def __call__(
+        self,
+        exchange: Exchange,
+        flight: Flight,
+        caller: Caller,
+        upstream: Upstream,
+        through: Through | None = None,
+    ) -> None:
         """Sends the request on and its answer back as it arrives. Raises UpstreamFault, TooLarge, and
         Unavailable where no replica is well or the route is full.
         """
         if upstream.gate is None:
-            await self._send(exchange, flight, caller, upstream)
+            await self._send(exchange, flight, caller, upstream, through)
             return
-        async with upstream.gate.place():
-            await self._send(exchange, flight, caller, upstream)
+        async with upstream.gate.admit(exchange, caller, flight.elapsed_us() / 1e6):
+            await self._send(exchange, flight, caller, upstream, through)
 
-    async def _send(self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream) -> None:
+    async def _send(
+        self, exchange: Exchange, flight: Flight, caller: Caller, upstream: Upstream, through: Through | None
+    ) -> None:
         body = await self._body(exchange)
         if isinstance(body, bytes):
             flight.dialect = _knowing(flight.dialect, exchange, body)
         call = Call(
             exchange=exchange,
-            path=_path(exchange, upstream),
-            headers=self._headers(exchange, flight, caller, upstream, body),
+            path=path_of(exchange, upstream),
+            headers=self.headers(exchange, flight, caller, upstream, body),
             body=body,
             upstream=upstream,
+            through=through,
         )
         pool = upstream.pool_for(exchange, caller)
         if pool.only is not None:
             async with await self._ask(call, pool.only) as reply:
-                await _relay(exchange, flight, reply)
+                await _relay(call, flight, reply)
         else:
             await self._balanced(call, flight, caller, pool)
 
@@ -78,7 +104,7 @@ class Forwarder:
                         pool.failed(replica)
                     harmless = after_status(call.exchange, reply.status, inner=pool.inner)
                     if not (harmless and _again(call, pool, tried)):
-                        await _relay(call.exchange, flight, reply)
+                        await _relay(call, flight, reply)
                         if not bad:
                             pool.succeeded(replica)
                         return
@@ -116,13 +142,15 @@ class Forwarder:
         exchange.refuse_announced(self._body_cap)
         announced = exchange.header("content-length")
         if announced is not None and exchange.header("transfer-encoding") is not None:
-            # The length is wrong then (RFC 9112 section 6.3), and the next reader would believe it.
+            # The length is wrong then (RFC 9112 section 6.3), and the next reader would believe it. What
+            # follows on this connection may be a part of the body.
+            exchange.stamps.append((b"connection", b"close"))
             raise BadRequest("this request has both content-length and transfer-encoding: send one of them")
         if announced is not None and announced.isdigit() and int(announced) <= _SMALL_BODY:
             return await exchange.body(self._body_cap)
         return Upload(exchange, self._body_cap)
 
-    def _headers(
+    def headers(
         self,
         exchange: Exchange,
         flight: Flight,
@@ -130,6 +158,7 @@ class Forwarder:
         upstream: Upstream,
         body: "bytes | Upload",
     ) -> list[tuple[bytes | str, bytes | str]]:
+        """What goes along with a request: the client's headers, cleaned, and ours."""
         claims = identity_claims(
             caller,
             issuer=self._signer.issuer,
@@ -146,9 +175,10 @@ class Forwarder:
             *upstream.headers,
         ]
         replaced = {name for name, _ in upstream.headers}
-        headers: list[tuple[bytes | str, bytes | str]] = [
-            h for h in guard.inward(exchange) if h[0] not in replaced
-        ]
+        sent = guard.inward(exchange)
+        if upstream.request_headers is not None:
+            sent = upstream.request_headers.apply(sent)
+        headers: list[tuple[bytes | str, bytes | str]] = [h for h in sent if h[0] not in replaced]
         length = exchange.header("content-length")
         if not isinstance(body, bytes) and length is not None:
             own.append(("content-length", length))
@@ -163,6 +193,7 @@ class Call(Struct, frozen=True, kw_only=True):
     headers: list[tuple[bytes | str, bytes | str]]
     body: "bytes | Upload"
     upstream: Upstream
+    through: Through | None = None
 
 
 def _again(call: Call, pool: Pool, tried: list[Replica]) -> bool:
@@ -193,13 +224,24 @@ class Upload:
             raise
 
 
-async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:
-    if not (reply.header("content-type") or "").startswith("text/event-stream"):
+async def _relay(call: Call, flight: Flight, reply: Reply) -> None:
+    answer = reply if call.through is None else call.through(reply)
+    await relay(call.exchange, flight, answer, call.upstream)
+
+
+async def relay(exchange: Exchange, flight: Flight, reply: Answer, upstream: Upstream) -> None:
+    """Sends an answer to the client, changed as the route says."""
+    if not _takes_events(reply):
         # Only an event stream can carry an error of ours after its first byte; anything else is cut.
         flight.dialect = _UntilStarted(flight.dialect)
+    elif isinstance(flight.dialect, Plain):
+        flight.dialect = PlainEvents()
     length = reply.header("content-length")
     left = int(length) if length is not None and length.isdigit() else -1
-    await exchange.start(reply.status, guard.outward(reply.headers))
+    headers = guard.outward(reply.headers)
+    if upstream.reply_headers is not None:
+        headers = upstream.reply_headers.apply(headers)
+    await exchange.start(reply.status, headers)
     async for chunk in reply.chunks():
         left -= len(chunk)
         if left == 0:
@@ -207,6 +249,12 @@ async def _relay(exchange: Exchange, flight: Flight, reply: Reply) -> None:
             return
         await exchange.write(chunk)
     await exchange.finish()
+
+
+def _takes_events(reply: Answer) -> bool:
+    """Can an event of ours stand at the end of this body? Not in a compressed one, nor in one of a length."""
+    plain = reply.header("content-encoding") in (None, "identity") and reply.header("content-length") is None
+    return plain and (reply.header("content-type") or "").startswith("text/event-stream")
 
 
 class _UntilStarted:
@@ -226,7 +274,8 @@ def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:
     return found
 
 
-def _path(exchange: Exchange, upstream: Upstream) -> str:
+def path_of(exchange: Exchange, upstream: Upstream) -> str:
+    """The path and query that the service is asked for. Raises BadRequest."""
     raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
     path = raw.decode("latin-1").partition("?")[0]
     if not path.startswith(upstream.strip):

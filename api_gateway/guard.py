@@ -1,5 +1,7 @@
 """Header hygiene at the edge: what a client may claim about itself is removed before anything reads it."""
 
+import re
+
 from shared.asgi import Exchange, Headers, forwardable
 
 # Only we say who somebody is: these are dropped unread, whoever sends them.
@@ -12,6 +14,12 @@ _IDENTITY_PREFIXES = (
     b"x-identity-",
     b"x-user-",
 )
+# What other proxies say to services behind them: who calls, or that method or path are others than those that
+# policy has been asked about.
+_OF_PROXIES = re.compile(
+    rb"x-(webauth|authenticated|amzn-oidc|ms-client-principal|goog-(authenticated|iap)|ssl-client|client-(cert|verify))"
+    rb".*|cf-access-.*|ssl-client-.*|x-(original|rewrite)-ur[il]|x-http-method(-override)?|x-method-override"
+)
 # What a caller may wish of its own call: it says nothing of who that is.
 _WISHES = frozenset((b"x-gatestack-tags", b"x-gatestack-cache-ttl"))
 # The caller's credential is for us: it never travels inward or upstream.
@@ -23,11 +31,17 @@ _OURS_IN_REPLIES = frozenset(
 
 
 def strip_identity(exchange: Exchange) -> None:
-    """Removes every header that claims an identity. Runs before authentication."""
-    exchange.headers = [(name, value) for name, value in exchange.headers if not _claims_identity(name)]
+    """Removes every header that claims an identity, or another request than this one. Runs before
+    authentication.
+    """
+    exchange.headers = [
+        (name, value)
+        for name, value in exchange.headers
+        if not (claims_identity(name) or _OF_PROXIES.fullmatch(name.replace(b"_", b"-")))
+    ]
 
 
-def _claims_identity(name: bytes) -> bool:
+def claims_identity(name: bytes) -> bool:
     if name in _WISHES:
         return False
     # CGI and WSGI services read `txn_token` and `txn-token` as one and the same header.

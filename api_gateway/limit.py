@@ -16,9 +16,9 @@ async def limit(grant: Grant, rules: list[LimitRule], limiter: Limiter, route: s
     """Takes what this request uses, or raises LimitExceeded. None where no limit applies: no round trip is
     made then.
     """
-    if not rules:
-        return None
     caller = grant.caller
+    if not rules and not caller.bounds.limits:
+        return None
     wanted = plan(rules, facts(caller, route), _ONE_REQUEST)
     return await limiter.reserve(wanted, tenant=caller.principal.tenant, chain=caller.chain, budget=_NOT_HERE)
 

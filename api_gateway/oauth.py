@@ -1,13 +1,15 @@
 """`POST /oauth/token`: one token for another that can do less, or that says who else acts (RFC 8693).
 
-A delegation token becomes a fresh one for as long as its chain lives; together with an agent's own key it
-becomes one in which that agent acts. Nothing that comes out is wider than what went in.
+A delegation token becomes a fresh one for as long as its chain lives; together with an agent's own key, or
+the token of its identity provider, it becomes one in which that agent acts. Nothing that comes out is
+wider than what went in.
 """
 
 from urllib.parse import urlsplit
 
 import msgspec
 
+from api_gateway.bearers import Bearers
 from api_gateway.exchange import Wanted, exchanged
 from api_gateway.guard import strip_identity
 from api_gateway.limit import limit
@@ -16,8 +18,6 @@ from api_gateway.pipeline import unscoped
 from shared.account import Account, Flight
 from shared.approvals import refuse_asking
 from shared.asgi import Exchange, Receive, Scope, Send
-from shared.authenticators.delegation_token import DelegationToken
-from shared.authenticators.virtual_key import VirtualKey
 from shared.chain import ChainState
 from shared.clock import Clock
 from shared.dialects.model_paths import PREFIXES
@@ -30,7 +30,6 @@ from shared.errors import (
     Unauthenticated,
 )
 from shared.identity import narrow
-from shared.identity.keys import PREFIX
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
 from shared.identity.token import DELEGATION, delegation_claims
@@ -63,8 +62,7 @@ class TokenEndpoint:
         self,
         *,
         account: Account,
-        delegation: DelegationToken,
-        key: VirtualKey,
+        bearers: Bearers,
         policy: PolicyBox,
         limiter: Limiter,
         rules: list[LimitRule],
@@ -75,8 +73,7 @@ class TokenEndpoint:
         max_depth: int,
     ) -> None:
         self._account = account
-        self._delegation = delegation
-        self._key = key
+        self._bearers = bearers
         self._policy = policy
         self._limiter = limiter
         self._rules = rules
@@ -94,8 +91,9 @@ class TokenEndpoint:
             if exchange.method != "POST":
                 raise MethodNotAllowed("the token endpoint takes POST")
             form = read_form(exchange, await exchange.body(_BODY_CAP))
-            actor = await self._actor(form, flight)
-            subject = await self._subject(form)
+            with self._bearers.refused.counted(exchange):
+                actor = await self._actor(form, flight)
+                subject = await self._bearers.of(form.subject)
             flight.identify(subject)
             onward = self._grown(subject, actor, form)
             flight.entry.caller = onward
@@ -114,27 +112,18 @@ class TokenEndpoint:
             return None
         if len(form.presented) > 1:
             raise BadRequest("this request has two different actors: send one credential beside the subject")
-        [secret] = form.presented
-        if not secret.startswith(PREFIX):
-            raise Unauthenticated(
-                "an actor proves itself with a key of its own: what it was given to act for somebody says "
-                "nothing about it",
-                data="invalid_client",
-            )
         try:
-            actor = self._key.caller(secret)
+            actor = await self._bearers.own(next(iter(form.presented)))
+            if actor is None:
+                raise Unauthenticated(
+                    "an actor proves itself with a key or a token of its own: what it was given to act for "
+                    "somebody says nothing about it"
+                )
         except Unauthenticated as error:
             raise Unauthenticated(error.detail, data="invalid_client", cause=error.cause) from error
         flight.entry.caller = actor
         flight.check()
         return actor
-
-    async def _subject(self, form: Form) -> Caller:
-        if form.subject.startswith(PREFIX):
-            return self._key.caller(form.subject)
-        if form.subject.count(".") != 2:
-            raise Unauthenticated("subject_token: neither a delegation token nor a key of this gateway")
-        return await self._delegation.caller(form.subject)
 
     def _grown(self, subject: Caller, actor: Caller | None, form: Form) -> Caller:
         """`subject` as the one who asks will act for it. Raises DelegationRefused, Forbidden."""

@@ -37,10 +37,7 @@ class Form(Struct, frozen=True, kw_only=True):
 
 def read_form(exchange: Exchange, body: bytes) -> Form:
     """Raises BadRequest, with OAuth's word for it as `data`."""
-    kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise BadRequest("send this as application/x-www-form-urlencoded")
-    fields = _fields(body)
+    fields = _form(exchange, body)
     grant = _one(fields, "grant_type")
     if grant != GRANT:
         raise BadRequest(f"the only grant type here is {GRANT}", data="unsupported_grant_type")
@@ -60,6 +57,26 @@ def read_form(exchange: Exchange, body: bytes) -> Form:
         seconds=_number(fields, "expires_in"),
         depth=_number(fields, "depth"),
         share=_share(fields),
+    )
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """A token that is shown to be looked at or revoked, and the credentials beside it."""
+
+    token: str
+    presented: frozenset[str]
+
+
+def read_token(exchange: Exchange, body: bytes) -> Shown:
+    """The form of introspection and revocation (RFC 7662 and RFC 7009, section 2.1). A hint is not looked
+    at: a token says itself of what kind it is. Raises BadRequest.
+    """
+    fields = _form(exchange, body)
+    token = _one(fields, "token")
+    if not token:
+        raise BadRequest("token is needed")
+    return Shown(
+        token=token, presented=frozenset((_in_headers(exchange) | {_one(fields, "client_secret")}) - {""})
     )
 
 
@@ -105,6 +122,13 @@ def _word(error: GatestackError) -> str:
 def _shown(text: str) -> str:
     """`text` in the characters that RFC 6749 allows in a description."""
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)
+
+
+def _form(exchange: Exchange, body: bytes) -> dict[str, list[str]]:
+    kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise BadRequest("send this as application/x-www-form-urlencoded")
+    return _fields(body)
 
 
 def _fields(body: bytes) -> dict[str, list[str]]:

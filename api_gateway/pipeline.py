@@ -5,14 +5,21 @@ name.
 import msgspec
 
 from api_gateway.approve import approve
+from api_gateway.balance.upstream import Upstream
 from api_gateway.budget import narrowed
-from api_gateway.forward import Forwarder
+from api_gateway.connect import Connector
+from api_gateway.forward import Forward
 from api_gateway.guard import strip_identity
 from api_gateway.limit import limit
+from api_gateway.recall import Recall
+from api_gateway.replay import Replay
+from api_gateway.rewrite import rewrite
 from api_gateway.routes import RouteTable
+from api_gateway.validate import validate
+from api_gateway.websocket import WebSocketExchange
 from shared.account import Account
 from shared.approvals import Park
-from shared.asgi import Exchange, Receive, Scope, Send
+from shared.asgi import Exchange, Patience, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects import Dialect
 from shared.dialects.mcp import Mcp
@@ -33,9 +40,13 @@ class Pipeline:
         park: Park,
         rules: list[LimitRule],
         limiter: Limiter,
-        forward: Forwarder,
+        forward: Forward,
+        recall: Recall,
+        replay: Replay,
+        connect: Connector,
         dialects: dict[str, Dialect],
         operator_tenant: str,
+        patience: Patience,
     ) -> None:
         self._account = account
         self._authenticate = authenticate
@@ -45,13 +56,19 @@ class Pipeline:
         self._rules = rules
         self._limiter = limiter
         self._forward = forward
+        self._recall = recall
+        self._replay = replay
+        self._connect = connect
         self._dialects = dialects
         self._operator_tenant = operator_tenant
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
+        socket = WebSocketExchange(scope, receive, send) if scope["type"] == "websocket" else None
+        exchange = socket or Exchange(scope, receive, send)
+        exchange.patience = self._patience
         strip_identity(exchange)
-        async with self._account(exchange, self._dialect(exchange)) as flight:
+        async with self._account(exchange, self.dialect(exchange)) as flight:
             caller = await self._authenticate(exchange)
             if self._operates(caller, exchange.path):
                 # Otherwise nobody could lift a kill of everything.
@@ -61,6 +78,8 @@ class Pipeline:
             caller = flight.entry.caller = narrowed(caller, exchange)
             # Only now, so that an unknown client learns nothing about which paths exist.
             route = self._routes.match(exchange)
+            if route.upstream is not None:
+                rewrite(exchange, route.upstream.paths)
             flight.entry.resource, flight.entry.action = route.resource, route.action
             asked = caller if route.scoped else unscoped(caller)
             grant = authorize(
@@ -69,14 +88,25 @@ class Pipeline:
             flight.granted(grant)
             async with await approve(self._park, grant, exchange, flight):
                 flight.lease = await limit(grant, self._rules, self._limiter, route.name)
-            if route.upstream is not None:
-                await self._forward(exchange, flight, caller, route.upstream)
+            if socket is not None:
+                await self._connect(socket, flight, caller, route.upstream)
+            elif route.upstream is not None:
+                await validate(exchange, route.upstream)
+                await self._way(exchange, route.upstream)(exchange, flight, caller, route.upstream)
             elif route.endpoint is not None:
                 # A kill that stops its own author must still be answered.
                 flight.spare()
                 await route.endpoint(exchange, flight, caller)
 
-    def _dialect(self, exchange: Exchange) -> Dialect:
+    def _way(self, exchange: Exchange, upstream: Upstream) -> Forward:
+        """Who answers: what is kept of earlier requests, where the route keeps something, or the service."""
+        once = upstream.idempotency
+        if once is not None and exchange.method in once.methods:
+            return self._replay
+        return self._forward if upstream.cache is None else self._recall
+
+    def dialect(self, exchange: Exchange) -> Dialect:
+        """What the caller of this path reads errors in."""
         dialect = self._dialects[self._routes.dialect(exchange.path)]
         return dialect.at(exchange) if isinstance(dialect, Mcp) else dialect
 

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from api_gateway import guard
 from api_gateway.balance.upstream import Upstream
+from api_gateway.routes import refuse_ambiguous
 from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send, forwardable
 from shared.dialects.mcp import METADATA
@@ -41,10 +42,8 @@ class PublicRelay:
         guard.strip_identity(exchange)
         async with self._account(exchange, Plain()) as flight:
             flight.entry.resource, flight.entry.action = "route:mcp", "read"
-            raw: bytes = scope.get("raw_path") or exchange.path.encode()
-            if raw.decode("latin-1").partition("?")[0] != exchange.path:
-                # None of these paths needs an escape, and the next reader might read another one.
-                raise NotFound("nothing is served at a path that is written like this")
+            flight.check()
+            refuse_rewritten(exchange)
             async with await self._ask(exchange, await exchange.body(_BODY_CAP)) as reply:
                 body = await reply.read(_REPLY_CAP)
                 await exchange.reply(reply.status, _outward(reply), body)
@@ -67,6 +66,16 @@ class PublicRelay:
         finally:
             if replica is not None:
                 pool.give(replica)
+
+
+def refuse_rewritten(exchange: Exchange) -> None:
+    """Raises NotFound, BadRequest for a path that the next reader might read as another one, also one that it
+    would only have to unescape: no address that is open to strangers needs that.
+    """
+    raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
+    if raw.decode("latin-1").partition("?")[0] != exchange.path:
+        raise NotFound("nothing is served at a path that is written like this")
+    refuse_ambiguous(exchange)
 
 
 def _inward(exchange: Exchange) -> list[tuple[bytes | str, bytes | str]]:

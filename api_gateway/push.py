@@ -7,12 +7,14 @@ from collections import OrderedDict
 from api_gateway import guard
 from api_gateway.balance.upstream import Upstream
 from api_gateway.config import PushSection
+from api_gateway.public_relay import refuse_rewritten
 from shared import trace
 from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send
+from shared.client_address import source
 from shared.clock import Clock
 from shared.dialects.plain import Plain
-from shared.errors import LimitExceeded, MethodNotAllowed, NotFound, Unauthenticated
+from shared.errors import LimitExceeded, MethodNotAllowed, Unauthenticated
 from shared.http_client import HttpClient
 from shared.identity.principal import Caller, Principal
 
@@ -43,11 +45,8 @@ class Push:
             entry.agent = str(exchange.path_params["name"])[:63]
             entry.resource, entry.action = f"agent:{entry.agent}", "push"
             flight.check()
-            raw: bytes = scope.get("raw_path") or exchange.path.encode()
-            if raw.decode("latin-1").partition("?")[0] != exchange.path:
-                # No such address needs an escape, and the next reader might read another one.
-                raise NotFound("there is no such webhook")
-            self._floods.refuse(str((scope.get("client") or ("",))[0]))
+            refuse_rewritten(exchange)
+            self._floods.refuse(source(scope))
             if exchange.method != "POST":
                 raise MethodNotAllowed("notifications are POSTed")
             token = _token(exchange)

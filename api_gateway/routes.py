@@ -16,14 +16,16 @@ from shared.clock import Clock
 from shared.dialects.model_paths import PREFIXES, spoken_at
 from shared.errors import BadRequest, MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
+from shared.policy import PolicyBox
 
 DialectName = str
 Endpoint = Callable[[Exchange, Flight, Caller], Awaitable[None]]
 # Where the registry's own API publishes servers, and the admin page that does it.
 PUBLISH_PATH = "/registry/v0.1/publish"
 _PUBLISH_PAGE = "/admin/api/catalog/servers"
-# The registry's names have a slash, which its clients escape. All of it is one resource, read either way.
-_NAMES_BELOW = "/registry/v0.1/servers/"
+# The registry's names have a slash, which clients escape. All of it is one resource, read either way.
+_NAMES_BELOW = ("/registry/v0.1/servers/", "/admin/api/objects/server/")
+_PRINTED = re.compile(r"[!-~]*")
 # What two readers of one path may read differently; none of our paths needs any of it.
 _ESCAPED_SLASH = "%2f"
 _AMBIGUOUS = (_ESCAPED_SLASH, "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
@@ -75,9 +77,11 @@ class RouteTable:
     are known.
     """
 
-    def __init__(self, section: Section, pages: Pages, clock: Clock | None = None) -> None:
+    def __init__(
+        self, section: Section, pages: Pages, clock: Clock | None = None, policy: PolicyBox | None = None
+    ) -> None:
         self._pages = pages
-        self.upstreams = Upstreams(clock or Clock())
+        self.upstreams = Upstreams(clock or Clock(), policy)
 
         def gateway(name: str, service: str, dialect: DialectName) -> tuple[Match, ...]:
             upstream = self.upstreams.gateway(service, section)
@@ -155,6 +159,9 @@ def refuse_ambiguous(exchange: Exchange) -> None:
     raw = exchange.scope.get("raw_path", b"").decode("latin-1").lower() or path
     if raw.startswith(_NAMES_BELOW):
         raw = raw.replace(_ESCAPED_SLASH, "/")
+    if not _PRINTED.fullmatch(raw + exchange.query):
+        # HTTP/2 and HTTP/3 carry what would end the first line of HTTP/1.1.
+        raise BadRequest("this address has spaces or other bytes that must be escaped")
     if any(part in raw or part in path for part in _AMBIGUOUS) or path.endswith(("/.", "/..")):
         raise BadRequest("this path has dot segments, double slashes or escaped separators: send it resolved")
     if "#" in raw:

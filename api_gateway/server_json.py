@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from shared.catalog_entries import LATEST, LONGEST_NAME, SERVER_NAME, VERSION
+from shared.catalog_entries import LATEST, LONGEST_NAME, OWN_NAMESPACE, SERVER_NAME, VERSION
 
 OURS = "gatestack/registry"
 _Owner = Annotated[str, Meta(max_length=200)]
 _Labels = Annotated[tuple[_Owner, ...], Meta(max_length=50)]
 # What registries add is theirs, and not taken for the publisher's.
-_NOT_OURS = ("_meta",)
+_PUBLISHERS = "io.modelcontextprotocol.registry/publisher-provided"
 
 
 class Remote(Struct, frozen=True):
@@ -50,6 +50,8 @@ def problem(server: ServerJson) -> str:
     """What the types alone cannot see; "" where it is right."""
     if not SERVER_NAME.fullmatch(server.name):
         return f"name: {server.name[:80]!r} is not <reversed domain>/<name>, like com.example/git"
+    if server.name.partition("/")[0].casefold() == OWN_NAMESPACE:
+        return f"name: {OWN_NAMESPACE} is kept for the servers of the configuration"
     if server.version == LATEST or not VERSION.fullmatch(server.version):
         return f"version: {server.version[:80]!r} is no version, like 1.2.0"
     for place, remote in enumerate(server.remotes):
@@ -61,7 +63,11 @@ def problem(server: ServerJson) -> str:
 
 
 def content_of(whole: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in whole.items() if name not in _NOT_OURS}
+    """What its publisher says of it."""
+    given = whole.get("_meta")
+    own = {_PUBLISHERS: given[_PUBLISHERS]} if isinstance(given, dict) and _PUBLISHERS in given else {}
+    content = {name: value for name, value in whole.items() if name != "_meta"}
+    return content | {"_meta": own} if own else content
 
 
 def _remote(url: str) -> bool:

@@ -5,13 +5,14 @@ Every credential is checked first, so that a good one is never held up, whoever 
 nobody guesses one is the business of its 256 random bits, or of its signature.
 """
 
-import ipaddress
+import contextlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from shared.asgi import Exchange
 from shared.authenticators import Authenticate, Authenticator
 from shared.authenticators.credential import presented
+from shared.client_address import source
 from shared.clock import Clock
 from shared.errors import LimitExceeded, Unauthenticated
 from shared.identity.principal import Caller
@@ -20,27 +21,26 @@ _FREE = 20
 _QUIET_SECONDS = 60.0
 _LONGEST_SECONDS = 60.0
 _MOST_ADDRESSES = 10_000
-# Whoever has one address of these has all of them.
-_NETWORK_BITS = 64
 
 
-class SlowDown(Authenticate):
-    """The stage at the edge. An address that was quiet for a minute starts anew."""
+class Refused:
+    """How often credentials of an address have been refused, wherever it tried them. An address that was
+    quiet for a minute starts anew.
+    """
 
-    def __init__(
-        self, authenticators: Sequence[Authenticator], silent: Authenticator | None = None, *, clock: Clock
-    ) -> None:
-        super().__init__(authenticators, silent)
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._refused: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    async def __call__(self, exchange: Exchange) -> Caller:
-        """Raises like `Authenticate`, and LimitExceeded in place of the twenty-first Unauthenticated."""
+    @contextlib.contextmanager
+    def counted(self, exchange: Exchange) -> Iterator[None]:
+        """Around the check of a credential: raises LimitExceeded in place of the twenty-first
+        Unauthenticated.
+        """
         try:
-            return await super().__call__(exchange)
+            yield
         except Unauthenticated as error:
-            # Clients that bring nothing want to be told what to bring.
-            wait = self._count(exchange) if presented(exchange, self._places) else 0.0
+            wait = self._count(source(exchange.scope))
             if wait:
                 raise LimitExceeded(
                     "too many credentials from your address have been refused: look at yours before you try "
@@ -50,9 +50,9 @@ class SlowDown(Authenticate):
                 ) from error
             raise
 
-    def _count(self, exchange: Exchange) -> float:
+    def _count(self, address: str) -> float:
         """One more from this address. How long it should wait now, in seconds."""
-        now, address = self._clock.monotonic(), _address(exchange)
+        now = self._clock.monotonic()
         count, last = self._refused.pop(address, (0, now))
         count = 1 if now - last >= _QUIET_SECONDS else count + 1
         self._refused[address] = (count, now)
@@ -61,13 +61,23 @@ class SlowDown(Authenticate):
         return min(2.0 ** min(count - _FREE - 1, 16), _LONGEST_SECONDS) if count > _FREE else 0.0
 
 
-def _address(exchange: Exchange) -> str:
-    """Who is connected to us: a header could name anybody."""
-    host = str((exchange.scope.get("client") or ("",))[0])
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    return str(ipaddress.ip_network((int(address), _NETWORK_BITS), strict=False))
+class SlowDown(Authenticate):
+    """The stage at the edge."""
+
+    def __init__(
+        self,
+        authenticators: Sequence[Authenticator],
+        silent: Authenticator | None = None,
+        *,
+        refused: Refused,
+    ) -> None:
+        super().__init__(authenticators, silent)
+        self._counter = refused
+
+    async def __call__(self, exchange: Exchange) -> Caller:
+        """Raises like `Authenticate`, and LimitExceeded."""
+        if not presented(exchange, self._places):
+            # Clients that bring nothing want to be told what to bring.
+            return await super().__call__(exchange)
+        with self._counter.counted(exchange):
+            return await super().__call__(exchange)

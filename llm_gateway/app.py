@@ -39,6 +39,8 @@ from shared.authenticators.identity_token import IdentityToken
 from shared.authenticators.oidc import Oidc
 from shared.authenticators.virtual_key import VirtualKey
 from shared.config import Loaded
+from shared.dialects import Dialect
+from shared.dialects.model_paths import ModelDialect
 from shared.dialects.openai import OpenAI
 from shared.errors import Fault
 from shared.health import public_routes
@@ -78,14 +80,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         budget=loaded.shared.chain.budget,
         guards=stages.guards,
     )
-    listing = Listing(
-        account=parts.account,
-        authenticate=stages.authenticate,
-        catalog=catalog,
-        policy=parts.policy,
-        dialect=OpenAI(),
-        created=int(parts.clock.now()),
-    )
+    listing = _listing(parts, stages, catalog)
     # Calls first: routes are tried in order.
     calls = [*_chats(section, parts, stages, routing), *_counts(section, parts, stages), *others]
     described = Described(
@@ -104,6 +99,23 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     app.middleware_stack = app.router
     app.state.routing, app.state.agents = routing, agents
     return app
+
+
+def _listing(parts: Parts, stages: _Stages, catalog: Catalog) -> Listing:
+    # How each family of clients reads an error.
+    dialects: dict[ModelDialect, Dialect] = {
+        "openai": OpenAI(),
+        "anthropic": Anthropic(parts.clock).dialect,
+        "gemini": Gemini().dialect,
+    }
+    return Listing(
+        account=parts.account,
+        authenticate=stages.authenticate,
+        catalog=catalog,
+        policy=parts.policy,
+        dialects=dialects,
+        created=int(parts.clock.now()),
+    )
 
 
 def _chats(section: Section, parts: Parts, stages: _Stages, routing: Routing) -> list[Route]:

@@ -1,12 +1,18 @@
 """Stage: a person's consent to one model call, where policy asks for it."""
 
+import msgspec
+from msgspec import Raw
+
 from shared.account import Flight
 from shared.approvals import NOT_ASKED, Consent, Park
 from shared.policy import Grant
 
 
 async def approve(park: Park, grant: Grant, body: bytes, flight: Flight) -> Consent:
-    """Consent to exactly this `body`. Raises Unapproved, Unavailable."""
+    """Consent to exactly this `body`, at the address that it came to: the same words are another call at
+    another one. Raises Unapproved, Unavailable.
+    """
     if not grant.decision.approval:
         return NOT_ASKED
-    return await park(flight, grant, body)
+    said: dict[str, str | Raw] = {"path": flight.exchange.path}
+    return await park(flight, grant, msgspec.json.encode(said | ({"request": Raw(body)} if body else {})))

@@ -4,6 +4,7 @@ exist.
 Source: https://platform.openai.com/docs/api-reference/models
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from shared.account import Account, Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
 from shared.dialects import Dialect
+from shared.dialects.model_paths import ModelDialect, spoken_at
 from shared.errors import MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
 from shared.policy import PolicyBox
@@ -27,7 +29,7 @@ PATHS: dict[str, ModelList] = {
     "/gemini/v1/models": GeminiList(),
     "/gemini/v1beta/models": GeminiList(),
 }
-_ANTHROPIC = "anthropic-version"
+_SHARED, _ANTHROPIC = "/v1/models", "anthropic-version"
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -39,19 +41,19 @@ class Listing:
         authenticate: Authenticate,
         catalog: Catalog,
         policy: PolicyBox,
-        dialect: Dialect,
+        dialects: Mapping[ModelDialect, Dialect],
         created: int,
     ) -> None:
         self._account = account
         self._authenticate = authenticate
         self._catalog = catalog
         self._policy = policy
-        self._dialect = dialect
+        self._dialects = dialects
         self._created = created
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
-        async with self._account(exchange, self._dialect) as flight:
+        async with self._account(exchange, self._dialects[_spoken(exchange)]) as flight:
             caller = await self._authenticate(exchange)
             flight.identify(caller)
             path, form = _form(exchange)
@@ -80,10 +82,16 @@ class Listing:
         return form.one(name, self._created)
 
 
+def _spoken(exchange: Exchange) -> ModelDialect:
+    shared = exchange.path == _SHARED or exchange.path.startswith(_SHARED + "/")
+    if shared and exchange.header_or_none(_ANTHROPIC) is not None:
+        return "anthropic"
+    return spoken_at(exchange.path)
+
+
 def _form(exchange: Exchange) -> tuple[str, ModelList]:
     """The list that a path belongs to. Raises NotFound."""
     for path, form in PATHS.items():
         if exchange.path == path or exchange.path.startswith(path + "/"):
-            anthropic = path == "/v1/models" and exchange.header_or_none(_ANTHROPIC) is not None
-            return path, AnthropicList() if anthropic else form
+            return path, AnthropicList() if _spoken(exchange) == "anthropic" else form
     raise NotFound(f"there is nothing at {exchange.path[:200]}")

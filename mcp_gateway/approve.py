@@ -71,11 +71,13 @@ class Approve:
 
 
 def _arguments(ask: Ask) -> bytes:
-    """What the call says besides the name that it is about: where that is only `arguments`, those."""
+    """What the call says besides the name that it is about: where that is only `arguments`, those. Anything
+    more stands in a list, so that no arguments pass for it.
+    """
     said = {name: value for name, value in ask.params.items() if name != KEYS[ask.method.kind]}
     if said.keys() <= {"arguments"}:
         return bytes(said.get("arguments", _NOTHING))
-    return msgspec.json.encode(said)
+    return msgspec.json.encode([said])
 
 
 def _waiting(ask: Ask, approval: str) -> bytes:

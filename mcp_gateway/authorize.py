@@ -1,6 +1,6 @@
 """What policy says: to the use of one item, and to the sight of a list or a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mcp_gateway.ask import Ask
@@ -11,6 +11,7 @@ from mcp_gateway.items import DESTRUCTIVE, Item, Listing, resource_of
 from mcp_gateway.methods import ACTIONS, KINDS, Kind
 from mcp_gateway.remembered import Remembered
 from mcp_gateway.route import Target
+from mcp_gateway.sight import Sight
 from mcp_gateway.surfaces import Surface
 from shared.account import Flight
 from shared.agent_list import PREFIX, AgentList
@@ -89,13 +90,10 @@ class Authorize:
         facts = await self._facts(policy, caller) | {"labels": self._catalog.labels(server, "resource", uri)}
         return policy.possible(caller, resource_of("resource", server, uri), ACTIONS["resource"], facts)
 
-    async def may(
-        self, caller: Caller, resource: str, actions: Sequence[str], labels: Sequence[str] = ()
-    ) -> bool:
-        """Whether the caller could do any of this to what may be anywhere, or nowhere."""
+    async def sight(self, caller: Caller) -> Sight:
+        """What the caller may know of, as policy and the chain stand now."""
         policy = self._policy.current
-        facts = await self._facts(policy, caller) | {"labels": tuple(labels)}
-        return any(policy.possible(caller, resource, action, facts) for action in actions)
+        return Sight(policy, caller, await self._facts(policy, caller))
 
     async def sees(self, server: str, caller: Caller, surface: Surface) -> bool:
         """Whether the caller could use anything at all of this server at an endpoint."""

@@ -188,7 +188,7 @@ def problems(section: Section) -> list[str]:
                 f"catalogs.{name}: an id is at most {_ID_LENGTH} lower-case letters, digits and single dashes"
             )
         found += catalog_problems(f"catalogs.{name}", curated, section.servers)
-    found += skill_problems(section.skills)
+    found += skill_problems(section.skills, scan=section.scan == "quarantine")
     found += [f"limits{problem}" for problem in limit_problems(section.limits)]
     found += [f"guards{problem}" for problem in guard_problems(section.guards, _GUARD_FACTS, places=GUARDED)]
     users = [name for name, rule in section.servers.items() if isinstance(rule.credential, UserOAuth)]

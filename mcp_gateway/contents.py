@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from mcp_gateway.methods import KEYS
-from shared.guards.texts import See, attached, elements, leaves, members
+from shared.guards.texts import See, attached, elements, leaves, members, naming
 from shared.guards.verdict import Said
 
 Json = dict[str, Any]
@@ -16,7 +16,8 @@ Json = dict[str, Any]
 _NAMES = frozenset((*KEYS.values(), "ref", "requestState"))
 # How a result and its blocks are to be read. Nothing that is longer, or has a blank, is taken for that.
 _FORM = frozenset(("type", "role", "mimeType", "resultType", "cacheScope"))
-_TOKENS = frozenset(("requestState", "nextCursor", "progressToken", "uri"))
+# Nobody reads these but who wrote them.
+_TOKENS = frozenset(("requestState", "nextCursor", "progressToken"))
 _WORD = re.compile(r"[\w.+/*;=:-]{0,200}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\r\n-]*")
 _CALL, _ANSWER = Said("", "call"), Said("", "tool")
@@ -64,6 +65,8 @@ def _block(block: Any, see: See) -> Any:
 
 
 def _member(name: str, value: Any, see: See) -> Any:
-    if name in _TOKENS or (name in _FORM and isinstance(value, str) and _WORD.fullmatch(value)):
+    if name in _FORM and isinstance(value, str) and _WORD.fullmatch(value):
         return value
-    return leaves(value, _ANSWER, see)
+    if name == "uri":
+        return naming(value, _ANSWER, see)
+    return value if name in _TOKENS else leaves(value, _ANSWER, see)

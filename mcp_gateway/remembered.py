@@ -62,5 +62,5 @@ def _key(kind: Kind, caller: Caller, surface: Surface) -> _Key:
     who = caller.principal
     return (
         *(kind, surface.server, surface.catalog),
-        *(who.tenant, who.sub, who.team, who.project, who.tier, who.scope, caller.actors),
+        *(who.tenant, who.sub, who.team, who.project, who.tier, who.scope, who.roles, caller.actors),
     )

@@ -13,6 +13,7 @@ from typing import Self
 
 from shared import trace
 from shared.asgi import Exchange
+from shared.client_address import source
 from shared.clock import Clock
 from shared.dialects import Dialect
 from shared.errors import (
@@ -24,11 +25,13 @@ from shared.errors import (
     Killed,
     Refusal,
     Stopped,
+    Stopping,
     Unapproved,
 )
 from shared.identity.principal import Caller, Trace
 from shared.kill import KillSwitch
 from shared.ledger.entry import Entry, Outcome
+from shared.ledger.strangers import Strangers
 from shared.ledger.writer import Ledger
 from shared.limits.limiter import Lease
 from shared.policy import Grant
@@ -60,6 +63,7 @@ class Flight:
         self._cut: Exception | None = None
         self._leaving = False
         self._spared = False
+        self._stays = False
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -72,6 +76,10 @@ class Flight:
         it.
         """
         self._spared = True
+
+    def stay(self) -> None:
+        """This request is brought to its end even when its client leaves; a kill still cuts it."""
+        self._stays = True
 
     def identify(self, caller: Caller) -> None:
         """Records who calls, places the span below its true parent, and asks the kill list. Raises Killed."""
@@ -107,6 +115,9 @@ class Flight:
             entry.outcome = outcome
         entry.status = self.exchange.status
         entry.duration_us = self.elapsed_us()
+        if self._account.strangers.counted(entry, source(self.exchange.scope)):
+            self._account.telemetry.count(entry)
+            return
         try:
             await self._account.ledger.close(entry, self.lease)
         finally:
@@ -226,7 +237,8 @@ class Flight:
 
     async def _until_client_leaves(self) -> None:
         await self.exchange.disconnected()
-        self.cut(ClientGone())
+        if not self._stays:
+            self.cut(ClientGone())
 
 
 class Account:
@@ -240,6 +252,7 @@ class Account:
         self.kill = kill
         self.telemetry = telemetry
         self.clock = clock
+        self.strangers = Strangers(ledger.close, telemetry.tell, clock)
 
     def __call__(self, exchange: Exchange, dialect: Dialect) -> Flight:
         return Flight(self, exchange, dialect)
@@ -248,6 +261,8 @@ class Account:
 def _outcome(error: GatestackError, *, started: bool) -> Outcome:
     if isinstance(error, Killed):
         return Outcome.KILLED
+    if isinstance(error, Stopping):
+        return Outcome.STOPPED
     # What went out while a call waited for a person was no part of an answer.
     if started and not isinstance(error, Unapproved):
         return Outcome.BROKEN

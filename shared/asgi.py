@@ -8,8 +8,11 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from shared import trace
 from shared.errors import BadRequest, ClientGone, TooLarge
+from shared.idle import Idle
 from shared.ledger.entry import new_id
 
 Message = MutableMapping[str, Any]
@@ -36,8 +39,20 @@ _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 # How much of a body we refuse is still read, so that a client that is sending can also read why.
 _DISCARD_CAP = 96 * 1024 * 1024
 _DISCARD_SECONDS = 5.0
-# A client that stops in the middle of its body would otherwise hold its place for good.
-_BODY_IDLE_SECONDS = 30.0
+
+
+class Patience(Struct, frozen=True):
+    """How many seconds may pass between two pieces of a request's body, and until all of it is there: a
+    client that stops or trickles would otherwise hold its place for good.
+    """
+
+    idle: float = 30.0
+    whole: float = 600.0
+
+
+# Nor may one that reads nothing of its answer. The server's own bound on a connection is as long; this one is
+# for streams that share a connection (HTTP/2), and comes after it.
+_UNREAD_SECONDS = 40.0
 
 
 class Exchange:
@@ -59,6 +74,8 @@ class Exchange:
         self.trace = trace.parse(self.header_or_none("traceparent"))
         self.started = False
         self.finished = False
+        self.patience = Patience()
+        self._unread = Idle(_UNREAD_SECONDS)
         self.status = 0
         self.stamps: list[tuple[bytes, bytes]] = []
         self.before_last: Callable[[], Awaitable[None]] | None = None
@@ -120,8 +137,9 @@ class Exchange:
             peeked, self._peeked = self._peeked, b""
             yield peeked
         seen, more = 0, not self._consumed
+        end = asyncio.get_running_loop().time() + self.patience.whole
         while more:
-            message = await self._next()
+            message = await self._next(end)
             if message["type"] == "http.disconnect":
                 raise ClientGone
             chunk = message.get("body", b"")
@@ -134,12 +152,17 @@ class Exchange:
             if chunk:
                 yield chunk
 
-    async def _next(self) -> Message:
+    async def _next(self, end: float) -> Message:
+        soon = asyncio.get_running_loop().time() + self.patience.idle
         try:
-            async with asyncio.timeout(_BODY_IDLE_SECONDS):
+            async with asyncio.timeout_at(min(soon, end)):
                 return await self._receive()
         except TimeoutError:
-            raise BadRequest(f"nothing more of the body came within {_BODY_IDLE_SECONDS:.0f} s") from None
+            # Nobody waits for the rest of it either.
+            self._consumed = True
+            if end < soon:
+                raise BadRequest(f"the body was not there within {self.patience.whole:g} s") from None
+            raise BadRequest(f"nothing more of the body came within {self.patience.idle:g} s") from None
 
     async def disconnected(self) -> None:
         """Returns when the client has left. Only for after the body has been read."""
@@ -153,22 +176,32 @@ class Exchange:
         self.status = status
         if self.on_start is not None:
             self.on_start()
-        await self._send(
+        await self._put(
             {"type": "http.response.start", "status": status, "headers": [*headers, *self.stamps]}
         )
 
     async def write(self, chunk: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        """Sends a piece. Raises ClientGone where the client takes nothing for too long."""
+        await self._put({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def finish(self, chunk: bytes = b"") -> None:
         if self.before_last is not None:
             await self.before_last()
         self.finished = True
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+        await self._put({"type": "http.response.body", "body": chunk, "more_body": False})
+        self._unread.close()
 
     async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
         await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
         await self.finish(body)
+
+    async def _put(self, message: Message) -> None:
+        try:
+            with self._unread:
+                await self._send(message)
+        except TimeoutError:
+            # Ours, or the one with which the server's connection has ended.
+            raise ClientGone from None
 
     async def discard(self) -> None:
         """Reads away what is left of a refused body, bounded, so that the client can finish sending and read

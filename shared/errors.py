@@ -21,6 +21,7 @@ GatestackError
 │   ├── UpstreamRefused     502  upstream_refused       may be tried elsewhere if `retryable` says so
 │   └── UpstreamBroken      502  upstream_broken        garbage, or cut in the middle
 ├── Unavailable             503  unavailable     something of ours that safety hangs on is gone
+│   └── Stopping            503  unavailable     this process stops, and the call was still open
 └── Fault                   500  fault           a mistake of ours
 ClientGone, Stopped         nobody is left to read an answer: outcomes, never rendered
 """
@@ -129,7 +130,10 @@ class NotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
+    """`allowed` are the methods that would do, where they are known."""
+
     status, reason = 405, Reason.METHOD
+    allowed: tuple[str, ...] = ()
 
 
 class TooLarge(Refusal):
@@ -189,6 +193,10 @@ class UpstreamBroken(UpstreamFault):
 
 class Unavailable(GatestackError):
     status, reason = 503, Reason.UNAVAILABLE
+
+
+class Stopping(Unavailable):
+    """This process stops, and the time that open calls had to end is over."""
 
 
 class Fault(GatestackError):

@@ -1,7 +1,5 @@
 """The pages that need no credential, the same in all four services: alive, ready, metrics, public keys."""
 
-from collections.abc import Callable
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,18 +11,19 @@ from shared.parts import Parts
 PUBLIC_PATHS = ("/healthz", "/readyz", "/metrics", "/.well-known/jwks.json")
 
 
-def public_routes(parts: Parts, problems: Callable[[], list[str]] = list) -> list[Route]:
-    """Routes for PUBLIC_PATHS. `problems` adds what keeps this one service from being ready."""
+def public_routes(parts: Parts) -> list[Route]:
+    """Routes for PUBLIC_PATHS. Who is ready may still have something to note."""
 
     async def healthz(_: Request) -> Response:
         return Response(b"ok\n", media_type="text/plain")
 
     async def readyz(_: Request) -> Response:
-        found = [*parts.problems(), *problems()]
+        found = parts.problems()
         body = {
             "service": parts.service,
             "ready": not found,
             "problems": found,
+            "notes": [note for note, holds in parts.notes.items() if holds()],
             "epochs": parts.snapshots.epochs(),
         }
         return Response(msgspec.json.encode(body), 503 if found else 200, media_type="application/json")

@@ -10,15 +10,17 @@ import functools
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from shared.egress import Destination
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
+from shared.idle import Idle
 
 RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
 _KEEPALIVE_SECONDS = 20
@@ -41,7 +43,7 @@ class Reply:
             (key.lower(), value) for key, value in response.headers.raw
         ]
         self._response = response
-        self._idle_timeout = idle_timeout
+        self._idle = Idle(idle_timeout)
 
     def header(self, name: str) -> str | None:
         wanted = name.encode("latin-1")
@@ -56,7 +58,7 @@ class Reply:
         source = stream.__aiter__()
         while True:
             try:
-                async with asyncio.timeout(self._idle_timeout):
+                with self._idle:
                     chunk = await source.__anext__()
             except StopAsyncIteration:
                 return
@@ -80,6 +82,7 @@ class Reply:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def close(self) -> None:
+        self._idle.close()
         stream = self._response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         await stream.aclose()
@@ -157,17 +160,22 @@ class HttpClient:
 
     def _open(self) -> AiohttpTransport:
         if self._transport is None:
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                limit_per_host=self._per_host,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                ssl=self._tls or True,
+            )
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    limit_per_host=self._per_host,
-                    keepalive_timeout=_KEEPALIVE_SECONDS,
-                    ssl=self._tls or True,
-                ),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
                 read_bufsize=2**18,
+            )
+            connector._factory = cast(
+                "functools.partial[ResponseHandler]",
+                functools.partial(_Telling, asyncio.get_running_loop()),
             )
             # yarl would write addresses anew (`%3B` as `;`, `/%2e%2e/` as nothing): another path than was
             # asked for, signed, and allowed.
@@ -175,6 +183,18 @@ class HttpClient:
             # Our session brings its own TLS context; the transport's own would only cost time to load.
             self._transport = AiohttpTransport(verify=False, client=session)
         return self._transport
+
+
+class _Telling(ResponseHandler):
+    """Tells whoever reads a body that it is broken: aiohttp only closes the connection when a chunk's size is
+    none, and the reader would wait for as long as it is ready to.
+    """
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        payload = self._payload
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(aiohttp.ClientPayloadError("the body is not framed as HTTP"))
 
 
 def never_sent(error: UpstreamFault) -> bool:

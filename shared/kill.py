@@ -1,6 +1,7 @@
 """The kill switch: who and what is stopped, asked before everything, and the cutting of what is in flight.
 
 The list comes as the `kills` snapshot. While nobody can confirm that it is the newest, every call is refused.
+What was started with a key that has been revoked is stopped like what was killed.
 """
 
 import itertools
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from shared.clock import Clock
-from shared.errors import GatestackError, Killed, Unavailable
+from shared.errors import GatestackError, Killed, Stopping, Unavailable
 from shared.kill_selector import DIMENSIONS, Selector
 from shared.ledger.entry import Entry
 from shared.policy.glob import covers
@@ -89,11 +90,25 @@ class _Orders:
         return None
 
 
-class KillSwitch:
-    """Knows every open flight of this process. It takes its list from `snapshots` by itself."""
+def _never(_: str) -> bool:
+    return False
 
-    def __init__(self, snapshots: Source, clock: Clock, *, max_age_seconds: float = 10) -> None:
+
+class KillSwitch:
+    """Knows every open flight of this process. It takes its list from `snapshots` by itself. `revoked` says
+    of a key's id whether the key is.
+    """
+
+    def __init__(
+        self,
+        snapshots: Source,
+        clock: Clock,
+        *,
+        max_age_seconds: float = 10,
+        revoked: Callable[[str], bool] = _never,
+    ) -> None:
         self.epoch = 0
+        self._revoked = revoked
         self._snapshots = snapshots
         self._clock = clock
         self._max_age = max_age_seconds
@@ -111,8 +126,8 @@ class KillSwitch:
         """Raises Killed where a kill is meant for this call, Unavailable where nobody can tell."""
         if self._snapshots.fresh("kills") > self._max_age:
             raise Unavailable("the kill list cannot be confirmed at the moment, try again", retry_after=1)
-        if self._orders and (order := self._orders.first(entry)) is not None:
-            raise order.refusal()
+        if (refusal := self._refusal(entry)) is not None:
+            raise refusal
 
     def enter(self, entry: Entry, cut: Cut) -> int:
         """Calls `cut` when a kill is meant for `entry`, until `leave` gets the token that this returns."""
@@ -135,13 +150,32 @@ class KillSwitch:
         then grows old and everything is refused, where going on would be to ignore an order.
         """
         self._orders, self.epoch = _Orders(msgspec.json.decode(payload, type=list[Kill])), epoch
-        if not self._orders:
-            return
+        if self._orders:
+            self._cut(self._refusal)
+
+    def keys_changed(self) -> None:
+        """Cuts what is in flight with a key that has been revoked since."""
+        self._cut(self._refusal)
+
+    def stop(self) -> None:
+        """Ends everything that is open: this process stops, and what waits any longer is cut without a
+        word.
+        """
+        self._cut(lambda _: Stopping("this server is being stopped: send the call again", retry_after=1))
+
+    def _refusal(self, entry: Entry) -> GatestackError | None:
+        if self._orders and (order := self._orders.first(entry)) is not None:
+            return order.refusal()
+        if entry.caller is not None and self._revoked(entry.caller.key):
+            return Killed("the key that this call was started with has been revoked")
+        return None
+
+    def _cut(self, why: Callable[[Entry], GatestackError | None]) -> None:
         failures = []
         for entry, cut in list(self._flights.values()):
-            if (order := self._orders.first(entry)) is not None:
+            if (reason := why(entry)) is not None:
                 try:
-                    cut(order.refusal())
+                    cut(reason)
                 except Exception as error:  # one flight that will not end must not save the others
                     failures.append(error)
         if failures:

@@ -22,12 +22,25 @@ def _user(entry: Entry) -> Values:
     return (entry.caller.principal.sub.removeprefix("user:"),) if entry.caller else ()
 
 
+def _team(entry: Entry) -> Values:
+    return (entry.caller.principal.team,) if entry.caller else ()
+
+
+def _project(entry: Entry) -> Values:
+    return (entry.caller.principal.project,) if entry.caller else ()
+
+
 def _key(entry: Entry) -> Values:
     return (entry.caller.key,) if entry.caller else ()
 
 
 def _chain(entry: Entry) -> Values:
     return (entry.caller.chain,) if entry.caller else ()
+
+
+def _delegation(entry: Entry) -> Values:
+    """Every delegation that the caller acts by: what was handed on with one ends with it."""
+    return entry.caller.bounds.delegations if entry.caller else ()
 
 
 def _agent(entry: Entry) -> Values:
@@ -70,10 +83,13 @@ def _resource(entry: Entry, kind: str) -> str:
 DIMENSIONS: Mapping[str, Callable[[Entry], Values]] = {
     "all": _all,
     "tenant": _tenant,
+    "team": _team,
+    "project": _project,
     "user": _user,
     "agent": _agent,
     "key": _key,
     "chain": _chain,
+    "delegation": _delegation,
     "model": _model,
     "provider": _provider,
     "tool": _tool,

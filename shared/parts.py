@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
 from shared.account import Account
@@ -25,11 +25,14 @@ from shared.identity.keys import Keyring
 from shared.identity.signing import Signer
 from shared.identity.verify import Verifier
 from shared.kill import KillSwitch
+from shared.kill_survey import Survey
 from shared.ledger.journal import Journal
 from shared.ledger.writer import Ledger
 from shared.limits.limiter import Limiter
-from shared.policy import Policy, PolicyBox, PolicyRules
-from shared.redis_client import Redis
+from shared.obeyed import obeyed
+from shared.policy import PolicyBox
+from shared.redis_client import Redis, RedisError
+from shared.roll_call import RollCall
 from shared.snapshots import Snapshots
 from shared.telemetry import Telemetry, open_telemetry
 from shared.valkey import EmbeddedValkey
@@ -38,9 +41,13 @@ _LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
 _REDIS_ATTEMPTS = 50
 
 
+class _Works(Protocol):
+    async def run(self) -> None: ...
+
+
 class Parts(Struct, frozen=True, kw_only=True, dict=True):
     """The opened shared parts of one process. `failed` is set when a background task has died: the process
-    must stop.
+    must stop. `notes` are troubles that keep nobody from calling, each with whether it is there now.
     """
 
     service: str
@@ -50,6 +57,7 @@ class Parts(Struct, frozen=True, kw_only=True, dict=True):
     limiter: Limiter
     policy: PolicyBox
     kill: KillSwitch
+    survey: Survey
     ledger: Ledger
     keyring: Keyring
     signer: Signer
@@ -58,31 +66,24 @@ class Parts(Struct, frozen=True, kw_only=True, dict=True):
     http: HttpClient
     telemetry: Telemetry
     snapshots: Snapshots
+    roll: RollCall
     account: Account
     book: Book
     park: Park
     state_dir: Path
     failed: asyncio.Event
+    notes: dict[str, Callable[[], bool]]
 
     def problems(self) -> list[str]:
         """What keeps this process from being ready, in words for an operator."""
-        found = []
-        if self.snapshots.fresh("kills") > self.shared.kill.max_age_seconds:
-            found.append("the kill list could not be confirmed: is Redis reachable and the edge running?")
-        if self.policy.current.epoch == 0 and not self.shared.policy.rules:
-            found.append(
-                "no policy yet: every call will be refused until the control plane has published one"
-            )
-        return found
+        return _problems(self.shared, self.snapshots, self.policy)
 
 
 @contextlib.asynccontextmanager
 async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = None) -> AsyncIterator[Parts]:
     """Opens everything a service needs. Raises Unavailable when Redis cannot be reached."""
     shared, clock = loaded.shared, clock or Clock()
-    state_dir = loaded.path(shared.state.dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
-    failed = asyncio.Event()
+    state_dir, failed = _state_dir(loaded), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
 
         def background(work: Coroutine[Any, Any, None], name: str) -> None:
@@ -92,20 +93,19 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         signer = Signer.load_or_create(loaded.path(shared.identity.keys_dir), service)
         http, verifier, issuers = _outward(loaded, signer, clock, stack)
         limiter = Limiter(redis, clock, lease_seconds=shared.state.lease_seconds)
-        ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=service, clock=clock)
-        stack.push_async_callback(ledger.stop)
+        ledger = _ledger(limiter, state_dir, signer, clock, stack)
         snapshots = Snapshots(redis, verifier, clock)
-        kill, keyring, policy = _obeyed(snapshots, verifier, shared, clock)
-        telemetry = _telemetry(service, loaded)
-        stack.callback(telemetry.close)
-        alerts = Alerts(redis, http, shared.alerts, clock)
-        alerts.attend(limiter, telemetry)
-        telemetry.gauges |= _gauges(kill, snapshots, policy, ledger)
+        kill, keyring, policy = obeyed(snapshots, verifier, shared, clock)
+        telemetry = _telemetry(service, loaded, _gauges(kill, snapshots, policy, ledger), stack)
+        alerts = _alerts(redis, http, loaded.shared, limiter, telemetry, clock)
+        account = _account(ledger, kill, telemetry, clock, stack)
         book, bell = Book(redis, clock), Bell(redis)
-        background(alerts.run(), "alerts")
-        background(bell.run(), "approvals")
-        background(snapshots.run(), "snapshots")
-        background(ledger.run(), "ledger")
+        survey = Survey(redis, kill, service)
+        roll = RollCall(redis, snapshots, clock, service, partial(_problems, shared, snapshots, policy))
+        work: dict[str, _Works] = {"survey": survey, "alerts": alerts, "approvals": bell, "roll": roll}
+        work |= {"snapshots": snapshots, "ledger": ledger, "strangers": account.strangers}
+        for name, part in work.items():
+            background(part.run(), name)
         yield Parts(
             service=service,
             shared=shared,
@@ -114,6 +114,7 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
             limiter=limiter,
             policy=policy,
             kill=kill,
+            survey=survey,
             ledger=ledger,
             keyring=keyring,
             signer=signer,
@@ -122,12 +123,23 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
             http=http,
             telemetry=telemetry,
             snapshots=snapshots,
-            account=Account(service, ledger, kill, telemetry, clock),
+            roll=roll,
+            account=account,
             book=book,
             park=Park(book, bell, policy, keyring, shared.approvals, clock, alerts.asked),
             state_dir=state_dir,
             failed=failed,
+            notes={"closed calls wait on this disk: Redis does not take them": lambda: ledger.waiting > 0},
         )
+
+
+def _problems(shared: Shared, snapshots: Snapshots, policy: PolicyBox) -> list[str]:
+    found = []
+    if snapshots.fresh("kills") > shared.kill.max_age_seconds:
+        found.append("the kill list could not be confirmed: is Redis reachable and the edge running?")
+    if policy.current.epoch == 0 and not shared.policy.rules:
+        found.append("no policy yet: every call will be refused until the control plane has published one")
+    return found
 
 
 def _outward(
@@ -173,6 +185,7 @@ async def _redis(
 ) -> Redis:
     redis = await _connect(await _redis_url(state, state_dir, stack, background))
     stack.push_async_callback(redis.close)
+    await _refuse_cluster(redis)
     return redis
 
 
@@ -203,6 +216,19 @@ async def _connect(url: str) -> Redis:
     raise AssertionError
 
 
+async def _refuse_cluster(redis: Redis) -> None:
+    """Raises Unavailable before a server in cluster mode: our scripts touch keys of several slots."""
+    try:
+        told: bytes = await redis.execute("INFO", "cluster")
+    except RedisError:
+        return  # not for us to see; the scripts would be refused, and say so
+    if b"cluster_enabled:1" in told:
+        raise Unavailable(
+            "state.redis is in cluster mode, which Gatestack cannot use: name a single server there "
+            "(with replicas and failover, if you like)"
+        )
+
+
 def with_password(url: str, password: str) -> str:
     """`url` with the secret that is configured apart from it."""
     scheme, separator, rest = url.partition("://")
@@ -218,28 +244,6 @@ def _trust(loaded: Loaded[Any]) -> dict[str, str]:
     return {issuer: where if "://" in where else str(loaded.path(where)) for issuer, where in trust.items()}
 
 
-def _obeyed(
-    snapshots: Snapshots, verifier: Verifier, shared: Shared, clock: Clock
-) -> tuple[KillSwitch, Keyring, PolicyBox]:
-    """What the control plane publishes and this process acts by; until then, only the policy of its own
-    file.
-    """
-    kill = KillSwitch(snapshots, clock, max_age_seconds=shared.kill.max_age_seconds)
-    keyring = Keyring(clock)
-    policy = PolicyBox(Policy.compile(shared.policy, 0))
-    snapshots.on("keys", keyring.apply)
-    snapshots.on("policy", _policy_swap(policy, verifier))
-    return kill, keyring, policy
-
-
-def _policy_swap(box: PolicyBox, verifier: Verifier) -> Callable[[bytes, int], None]:
-    def swap(payload: bytes, epoch: int) -> None:
-        box.replace(Policy.compile(msgspec.json.decode(payload, type=PolicyRules), epoch))
-        verifier.forget()
-
-    return swap
-
-
 def _gauges(
     kill: KillSwitch, snapshots: Snapshots, policy: PolicyBox, ledger: Ledger
 ) -> dict[str, Callable[[], float]]:
@@ -252,6 +256,44 @@ def _gauges(
     }
 
 
-def _telemetry(service: str, loaded: Loaded[Any]) -> Telemetry:
+def _telemetry(
+    service: str,
+    loaded: Loaded[Any],
+    gauges: dict[str, Callable[[], float]],
+    stack: contextlib.AsyncExitStack,
+) -> Telemetry:
     section = loaded.shared.telemetry
-    return open_telemetry(service, section, loaded.path(section.file))
+    telemetry = open_telemetry(service, section, loaded.path(section.file))
+    stack.callback(telemetry.close)
+    telemetry.gauges |= gauges
+    return telemetry
+
+
+def _alerts(
+    redis: Redis, http: HttpClient, shared: Shared, limiter: Limiter, telemetry: Telemetry, clock: Clock
+) -> Alerts:
+    alerts = Alerts(redis, http, shared.alerts, clock)
+    alerts.attend(limiter, telemetry)
+    return alerts
+
+
+def _state_dir(loaded: Loaded[Any]) -> Path:
+    path = loaded.path(loaded.shared.state.dir)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _account(
+    ledger: Ledger, kill: KillSwitch, telemetry: Telemetry, clock: Clock, stack: contextlib.AsyncExitStack
+) -> Account:
+    account = Account(telemetry.service, ledger, kill, telemetry, clock)
+    stack.push_async_callback(account.strangers.stop)
+    return account
+
+
+def _ledger(
+    limiter: Limiter, state_dir: Path, signer: Signer, clock: Clock, stack: contextlib.AsyncExitStack
+) -> Ledger:
+    ledger = Ledger(limiter, Journal(state_dir / "journal"), signer, service=signer.issuer, clock=clock)
+    stack.push_async_callback(ledger.stop)
+    return ledger

@@ -23,7 +23,7 @@ from shared import server, tls
 from shared.config import ConfigProblems, Loaded, Secret, Shared, load
 from shared.errors import GatestackError
 from shared.parts import Parts, cancelled, open_parts, owned
-from shared.server import ServerName
+from shared.server import Clients, ServerName
 from shared.tls import Listening
 
 Section = TypeVar("Section", bound=Struct)
@@ -34,6 +34,11 @@ CONFIG_EXIT = 2
 async def nothing_more(_: Loaded[Any], __: Parts, ___: Starlette) -> AsyncIterator[None]:
     """The extra life of a service that has none."""
     yield
+
+
+def any_clients(_: Any) -> Clients:
+    """What clients of a service may take whose section does not say."""
+    return Clients()
 
 
 def no_files(_: Loaded[Any]) -> list[str]:
@@ -54,6 +59,7 @@ class Service(Struct, Generic[Section], frozen=True, kw_only=True):
     file_problems: Callable[[Loaded[Any]], list[str]] = no_files
     build: Callable[[Loaded[Section], Parts], Starlette]
     living: Callable[[Loaded[Section], Parts, Starlette], AbstractAsyncContextManager[None]] = nothing_more
+    clients: Callable[[Section], Clients] = any_clients
 
 
 def main(service: Service[Any], argv: list[str] | None = None) -> int:
@@ -62,7 +68,7 @@ def main(service: Service[Any], argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
-    for chatty in ("casbin", "gatestack.server"):
+    for chatty in ("casbin", "gatestack.server", "quic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if options.schema:
         print(json.dumps(schema(service.section)))
@@ -131,7 +137,16 @@ async def _serve(
 
             chosen: ServerName = loaded.section.server
             _settle_memory()
-            await server.serve(app, listener, stop, server=chosen, ready=ready, tls=listening)
+            await server.serve(
+                app,
+                listener,
+                stop,
+                server=chosen,
+                ready=ready,
+                tls=listening,
+                end_open=parts.kill.stop,
+                clients=service.clients(loaded.section),
+            )
             for task in beside:
                 await cancelled(task)
         return 1 if parts.failed.is_set() else 0

@@ -10,23 +10,40 @@ import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
+from msgspec import Meta, Struct
 
+from shared.http3 import Http3Server
+from shared.hypercorn_parts import install
 from shared.tls import Listening
 from shared.tls_peer import with_peer
 
 ServerName = Literal["hypercorn", "granian"]
 _BACKLOG = 2048
-_MAX_HEADER_BYTES = 64 * 1024  # a chain of signed tokens is larger than the 16 KiB default allows for
-# A connection without a whole request's headers is closed then: idle, or fed byte by byte.
-_IDLE_SECONDS = 75.0
 _HANDSHAKE_SECONDS = 10.0
 _MAX_MESSAGE_BYTES = 2**20  # of a WebSocket; hypercorn holds up to _QUEUE of them
 _QUEUE = 64
+# A client that takes nothing of what it is sent for so long has its connection cut (Linux).
+_UNREAD_SECONDS = 30.0
+# What is ended when the grace period is over may still say so.
+_GOODBYE_SECONDS = 2.0
+
+
+class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client may take. A connection whose next request's headers are not there within
+    `header_seconds` is closed: idle, or fed byte by byte. They may have `header_bytes`: a chain of signed
+    tokens is large. A body must come within `body_seconds`, and no pause in it be longer than
+    `body_idle_seconds`.
+    """
+
+    header_seconds: Annotated[float, Meta(gt=0)] = 75.0
+    header_bytes: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536
+    body_seconds: Annotated[float, Meta(gt=0)] = 600.0
+    body_idle_seconds: Annotated[float, Meta(gt=0)] = 30.0
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -42,6 +59,9 @@ def bind(address: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Connections inherit it. No server here can abort one that has something left to send.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_SECONDS * 1000))
     try:
         listener.bind((host.strip("[]"), int(port)))
     except OSError as error:
@@ -67,16 +87,38 @@ async def serve(
     grace_seconds: float = 10.0,
     ready: Callable[[], None] = lambda: None,
     tls: Listening | None = None,
+    end_open: Callable[[], None] | None = None,
+    clients: Clients = Clients(),  # noqa: B008  it is frozen
 ) -> None:
-    """Serves until `stop` is set; open requests then have `grace_seconds` to end before they are
-    cancelled. Raises OSError when the port is taken for HTTP/3.
+    """Serves until `stop` is set; open requests then have `grace_seconds` to end before `end_open` is called
+    and, two seconds later or without it at once, they are cancelled. Raises OSError when the port is taken
+    for HTTP/3.
     """
-    if server == "granian":
-        await _granian(app, listener, stop, ready, tls)
-    else:
-        config = _configured(listener, grace_seconds, tls)
-        ready()
-        await hypercorn_serve(_told(app, tls), config, shutdown_trigger=stop.wait)
+    ending = asyncio.create_task(_end_late(stop, grace_seconds, end_open)) if end_open else None
+    try:
+        if server == "granian":
+            await _granian(app, listener, stop, ready, tls, clients)
+        else:
+            grace_seconds += _GOODBYE_SECONDS if end_open else 0
+            install()
+            config = _configured(listener, grace_seconds, tls, clients)
+            quic = _quic(app, listener, tls, clients)
+            async with asyncio.TaskGroup() as group:
+                if quic is not None:
+                    group.create_task(quic.serve(stop, grace_seconds))
+                ready()
+                await hypercorn_serve(_told(app, tls), config, shutdown_trigger=stop.wait)
+    finally:
+        if ending is not None:
+            ending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ending
+
+
+async def _end_late(stop: asyncio.Event, grace_seconds: float, end_open: Callable[[], None]) -> None:
+    await stop.wait()
+    await asyncio.sleep(grace_seconds)
+    end_open()
 
 
 class _Config(Config):
@@ -92,7 +134,9 @@ class _Config(Config):
         return self.tls.context if self.tls is not None else None
 
 
-def _configured(listener: socket.socket, grace_seconds: float, tls: Listening | None) -> Config:
+def _configured(
+    listener: socket.socket, grace_seconds: float, tls: Listening | None, clients: Clients
+) -> Config:
     config = _Config()
     # hypercorn closes the descriptor that it is given: it gets one of its own.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
@@ -100,15 +144,14 @@ def _configured(listener: socket.socket, grace_seconds: float, tls: Listening | 
         config.tls = tls
         config.ssl_handshake_timeout = _HANDSHAKE_SECONDS
         if tls.tls.http3:
-            config.certfile, config.keyfile = tls.tls.certificate, tls.tls.key
-            config.quic_bind = [f"fd://{_datagrams(listener)}"]
+            config.alt_svc_headers = [f'h3=":{listener.getsockname()[1]}"; ma=3600']
     config.backlog = _BACKLOG
     config.graceful_timeout = grace_seconds
     config.shutdown_timeout = grace_seconds + 5
-    config.keep_alive_timeout = _IDLE_SECONDS
+    config.keep_alive_timeout = clients.header_seconds
     config.keep_alive_max_requests = 1_000_000
-    config.h11_max_incomplete_size = _MAX_HEADER_BYTES
-    config.h2_max_header_list_size = _MAX_HEADER_BYTES
+    config.h11_max_incomplete_size = clients.header_bytes
+    config.h2_max_header_list_size = clients.header_bytes
     config.max_app_queue_size = _QUEUE
     config.websocket_max_message_size = _MAX_MESSAGE_BYTES
     config.include_server_header = False
@@ -122,8 +165,10 @@ def _told(app: Any, tls: Listening | None) -> Any:
     return with_peer(app) if tls is not None and tls.tls.client_ca else app
 
 
-def _datagrams(listener: socket.socket) -> int:
-    """The descriptor of a socket for QUIC at a listener's address."""
+def _quic(app: Any, listener: socket.socket, tls: Listening | None, clients: Clients) -> Http3Server | None:
+    """HTTP/3 at a listener's address, where it is wanted. Raises OSError."""
+    if tls is None or not tls.tls.http3:
+        return None
     found = socket.socket(listener.family, socket.SOCK_DGRAM)
     try:
         found.bind(listener.getsockname())
@@ -131,7 +176,10 @@ def _datagrams(listener: socket.socket) -> int:
         found.close()
         host, port = listener.getsockname()[:2]
         raise OSError(error.errno, f"cannot take UDP {host}:{port}: {error.strerror}") from error
-    return found.detach()
+    found.setblocking(False)
+    return Http3Server(
+        app, found, tls, header_bytes=clients.header_bytes, idle_seconds=clients.header_seconds
+    )
 
 
 async def _granian(
@@ -140,6 +188,7 @@ async def _granian(
     stop: asyncio.Event,
     ready: Callable[[], None],
     tls: Listening | None,
+    clients: Clients,
 ) -> None:
     # Loaded here because a process that serves with hypercorn should not carry it.
     from granian.constants import Interfaces
@@ -156,7 +205,10 @@ async def _granian(
         backlog=_BACKLOG,
         websockets=False,
         log_enabled=False,
-        http1_settings=HTTP1Settings(max_buffer_size=4 * _MAX_HEADER_BYTES),
+        http1_settings=HTTP1Settings(
+            max_buffer_size=4 * clients.header_bytes,
+            header_read_timeout=int(clients.header_seconds * 1000),
+        ),
         **_granian_tls(tls),
     )
     serving = asyncio.create_task(server.serve())

@@ -29,21 +29,25 @@ _PUBLISH = Script(
     """
 local held = redis.call('GET', KEYS[1])
 local epoch = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') or 0
-if epoch > tonumber(ARGV[2]) then return 0 end
+if epoch > tonumber(ARGV[2]) then return epoch end
 if epoch == tonumber(ARGV[2]) and held then
   local payload = string.sub(held, (string.find(held, '\\n', 1, true) or 0) + 1)
-  if payload ~= ARGV[4] then return 0 end
+  if payload ~= ARGV[4] then return epoch end
 end
 redis.call('SET', KEYS[1], ARGV[3] .. '\\n' .. ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('PUBLISH', KEYS[2], ARGV[1])
-return 1
+return 'taken'
 """
 )
 
 
 class Superseded(Unavailable):
-    """Somebody else has published this epoch or a later one: read the truth anew and publish that, higher."""
+    """Somebody else has published this epoch or a later one: read the truth anew and publish that, higher
+    than `epoch` (0 where there is none to speak of).
+    """
+
+    epoch = 0
 
 
 class _Claims(Struct, frozen=True):
@@ -80,6 +84,7 @@ class Snapshots:
         self._poll_seconds = poll_seconds
         self._apply: dict[str, list[Apply]] = {}
         self._epochs: dict[str, int] = {}
+        self._taken: dict[str, int] = {}
         self._confirmed: dict[str, float] = {}
 
     def on(self, name: str, apply: Apply) -> None:
@@ -97,13 +102,26 @@ class Snapshots:
     def epochs(self) -> dict[str, int]:
         return dict(self._epochs)
 
+    def taken(self) -> dict[str, int]:
+        """When each copy that we hold was taken over, in microseconds since 1970."""
+        return dict(self._taken)
+
+    async def published(self) -> dict[str, int]:
+        """The newest epochs, as Redis lists them. Raises Unavailable."""
+        try:
+            return await self._listed()
+        except RedisError as error:
+            raise Unavailable("the epochs cannot be read at the moment", cause=error) from error
+
     async def publish(self, name: str, payload: bytes, epoch: int, signer: Signer) -> None:
         """Makes `payload` what every process obeys from now on. Raises Superseded if it is not the newest."""
         digest = hashlib.sha256(payload).hexdigest()
         token = signer.sign({"name": name, "epoch": epoch, "sha256": digest}, typ=TYPE)
-        taken = await self._redis.run(_PUBLISH, [_key(name), EPOCHS], [name, epoch, token, payload])
-        if not taken:
-            raise Superseded(f"a newer version of {name} has been published meanwhile: try again")
+        newest = await self._redis.run(_PUBLISH, [_key(name), EPOCHS], [name, epoch, token, payload])
+        if newest != b"taken":
+            error = Superseded(f"a newer version of {name} has been published meanwhile: try again")
+            error.epoch = int(newest)
+            raise error
 
     async def missing(self, published: Mapping[str, int]) -> list[str]:
         """Which of these Redis no longer has, at this epoch or a later one. Empty when nobody can tell."""
@@ -165,7 +183,7 @@ class Snapshots:
         if epoch != held:
             for apply in self._apply[name]:
                 apply(payload, epoch)
-            self._epochs[name] = epoch
+            self._epochs[name], self._taken[name] = epoch, self._clock.now_us()
         self._confirm(name)
 
     async def _vouched(self, name: str, token: str, payload: bytes) -> int:

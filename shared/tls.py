@@ -44,6 +44,7 @@ class Listening:
     def __init__(self, tls: Tls) -> None:
         """Raises OSError and ValueError where the files do not do."""
         self.tls = tls
+        self.on_reload: Callable[[], None] = _nobody
         self._current = _context(tls)
         self.context = _context(tls)
         # Asked in every handshake, with a server name or without: the one place to swap a context.
@@ -58,6 +59,7 @@ class Listening:
         except (OSError, ValueError) as error:
             _LOG.warning("the certificate is not taken, the one before stays: %s", error)
             return False
+        self.on_reload()
         return True
 
     async def follow(self) -> None:
@@ -72,6 +74,10 @@ class Listening:
 
     def _stamp(self) -> list[tuple[int, int]]:
         return [_written(Path(name)) for name in _files(self.tls)]
+
+
+def _nobody() -> None:
+    """Nobody else has the certificate."""
 
 
 def resolved(tls: Tls, path: Callable[[str], Path]) -> Tls:

@@ -31,6 +31,11 @@ _WATCHES_PER_SYNC = 10
 _KEEPER = '"$@" & server=$!; (read -r _ < "$0"; kill "$server") & wait "$server"; kill $!'
 
 
+def embedded_url(directory: Path) -> str:
+    """Where the server of `directory` listens while it runs."""
+    return f"unix://{quote(str(_socket_path(directory.absolute())))}"
+
+
 class EmbeddedValkey:
     """At most one server per directory. Whoever holds the lock on `valkey/owner.lock` owns it: starts it,
     restarts it and stops it. The system frees the lock when its owner dies, so that another can take over.

@@ -46,8 +46,14 @@ class Chat:
                 yield Said(text=text)
         if not whole:
             raise UpstreamBroken("the chat endpoint answered without a word")
-        said = [Turn("assistant", "".join(whole)), Turn("user", _words(work.asked))]
-        await self._memory.keep(agent.name, caller, work.context, said[::-1], most=bridge.memory_messages)
+        await self._memory.keep(
+            agent.name,
+            caller,
+            work.context,
+            [Turn("user", _words(work.asked)), Turn("assistant", "".join(whole))],
+            most=bridge.memory_messages,
+            size=bridge.memory_bytes,
+        )
 
     async def _before(self, work: Work, bridge: ChatBridge, caller: Caller) -> list[dict[str, Any]]:
         told = [{"role": "system", "content": bridge.system}] if bridge.system else []

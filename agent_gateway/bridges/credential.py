@@ -6,6 +6,10 @@ _OF_A2A = frozenset(("a2a-version", "a2a-extensions", "x-a2a-extensions", "accep
 
 
 def own_headers(target: Target, *, inside: bool) -> Headers:
-    """`inside` is a call that goes back through this stack: only there is the trace anybody's business."""
+    """`inside` is a call that goes back through this stack: only there is the trace anybody's business, and
+    the token that acts for the caller.
+    """
     dropped = _OF_A2A if inside else _OF_A2A | {"traceparent"}
+    if target.agent.delegates and not inside:
+        dropped |= {"authorization"}
     return tuple((name, value) for name, value in target.headers if name not in dropped)

@@ -2,6 +2,8 @@
 bounded length, and readable only for those whose conversation it is.
 """
 
+from itertools import takewhile
+
 import msgspec
 from msgspec import Struct
 
@@ -46,16 +48,26 @@ class Memory:
             kept.append(_TURN.decode(raw))
         return kept[::-1]
 
-    async def keep(self, agent: str, caller: Caller, context: str, turns: list[Turn], *, most: int) -> None:
-        """Adds what has been said now; what is older than `most` messages is forgotten."""
+    async def keep(
+        self, agent: str, caller: Caller, context: str, turns: list[Turn], *, most: int, size: int
+    ) -> None:
+        """Adds what has been said now. What is older than `most` messages is forgotten, and so is what stands
+        before one of more than `size` bytes: nobody would be told of it again.
+        """
         if most == 0:
             return
+        raws = [msgspec.json.encode(turn) for turn in turns]
+        kept = list(takewhile(lambda raw: len(raw) <= size, reversed(raws)))[::-1]
         owner, said = (_key(agent, caller, context, kind) for kind in ("owner", "turns"))
         await self._redis.execute(
             "SET", owner, msgspec.json.encode(Owner(caller.actors)), "NX", "EX", self._seconds
         )
         await self._redis.execute("EXPIRE", owner, self._seconds)
-        await self._redis.execute("LPUSH", said, *(msgspec.json.encode(turn) for turn in turns))
+        if len(kept) < len(raws):
+            await self._redis.execute("DEL", said)
+        if not kept:
+            return
+        await self._redis.execute("LPUSH", said, *kept)
         await self._redis.execute("LTRIM", said, 0, most - 1)
         await self._redis.execute("EXPIRE", said, self._seconds)
 

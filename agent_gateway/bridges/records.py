@@ -16,10 +16,10 @@ WORKING, COMPLETED, FAILED, CANCELED, WAITING = (
 ENDED = frozenset((COMPLETED, FAILED, CANCELED))
 _ARTIFACT = "answer"
 
-# KEYS task · ARGV what it has come to, seconds, the state of a task that goes on
+# KEYS task · ARGV what it has come to, seconds, how the record of this task begins while it goes on
 _END = Script("""
 local held = redis.call('GET', KEYS[1])
-if held and not string.find(held, ARGV[3], 1, true) then return held end
+if held and string.sub(held, 1, #ARGV[3]) ~= ARGV[3] then return held end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return ARGV[1]
 """)
@@ -88,7 +88,9 @@ class Records:
     async def end(self, agent: str, caller: Caller, record: Record) -> Record:
         """What the task has come to: `record`, or what was decided before."""
         value = msgspec.json.encode(record)
-        key, going_on = _key(agent, caller, record.id), f'"state":"{WORKING}"'
+        key, working = _key(agent, caller, record.id), Record(id=record.id, context=record.context)
+        # Members stand in their order, and what is in a text has its quotes escaped.
+        going_on = msgspec.json.encode(working).partition(b',"parts":')[0]
         return _RECORD.decode(await self._redis.run(_END, [key], [value, self._seconds, going_on]))
 
 

@@ -10,19 +10,24 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import Answer, Ask, Call, Page
+from api_gateway.admin.conditional import Changed, etag
+from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.agents import DRIFT, AgentRecord, Delegation, Drift, State, trusted_keys
 from shared.bridges import Bridge, ChatBridge
 from shared.card_trust import Trusted, trusted
 from shared.egress import Egress
-from shared.errors import BadRequest, NotFound, UpstreamFault
+from shared.errors import BadRequest, Forbidden, NotFound, UpstreamFault
 from shared.http_client import HttpClient
 from shared.redis_client import Redis
+from shared.store import Kept, Unmet
+from shared.store.objects import changed_agent
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _CAP = 262_144
 _SECONDS = 10.0
+_LISTED = Listed(member="agents", key=("name",), filters=("owner", "state", "labels"))
 _DRIFT = msgspec.json.Decoder(Drift)
 _SHOWN = ("name", "description", "version", "provider", "skills", "capabilities")
 
@@ -67,13 +72,22 @@ class Agents:
         self._redis = redis
 
     async def preview(self, control: Control, ask: Ask) -> Answer:
+        """The card at an address, with its hash and who has signed it; nothing is kept."""
         look = ask.read(Look)
         judged = await self._judged(look.card_url, look.keys)
         return 200, _previewed(judged)
 
     async def put(self, control: Control, ask: Ask) -> Answer:
-        record = await self.registered(control, ask, ask.names["name"], ask.read(Wanted))
-        await control.put_agent(record)
+        """Registers an agent, or registers it anew; with `if-match`, only what is as its author has seen."""
+        name, wanted = ask.names["name"], ask.read(Wanted)
+        kept = await _kept(control, ask, name) if ask.if_match else None
+        if ask.if_match and (kept is None or ask.if_match.strip() != etag(kept.content)):
+            raise Changed(f"the agent {name} is not what you have seen any more: look at it again")
+        record = await self.registered(control, ask, name, wanted)
+        if kept is not None:
+            await _change(control, kept, record)
+        else:
+            await control.put_agent(record)
         await self.looked_at(record.name)
         return 200, _shown(record, None)
 
@@ -115,17 +129,23 @@ class Agents:
             raise BadRequest("credential: what goes back through the edge needs the delegation token")
 
     async def listing(self, control: Control, ask: Ask) -> Answer:
+        """Registered agents, and every agent in quarantine with what has changed."""
         tenant = ask.tenant(ask.query.get("tenant"))
-        records = await control.store.agents(tenant)
         drifts = await self._drifts()
-        known = {record.name for record in records}
-        found = [_shown(record, drifts.get(record.name)) for record in records]
+        found = []
+        for kept in await control.store.kept_agents():
+            record = _record(kept)
+            if tenant in (None, record.tenant):
+                found.append(_shown(record, drifts.get(record.name)) | {"etag": etag(kept.content)})
+        found.sort(key=lambda one: str(one["name"]))
+        known = {one["name"] for one in found}
         if ask.all_tenants and tenant is None:
             rest = (name for name in drifts if name not in known)
             found += [_shown(AgentRecord(name=name), drifts[name]) for name in sorted(rest)]
         return 200, {"agents": found}
 
     async def remove(self, control: Control, ask: Ask) -> Answer:
+        """Takes an agent out of the registry."""
         name = ask.names["name"]
         if not any(record.name == name for record in await control.store.agents(ask.tenant())):
             raise NotFound(f"no agent {name} is registered")
@@ -136,7 +156,8 @@ class Agents:
     async def approve(self, control: Control, ask: Ask) -> Answer:
         """From now on the card that has drifted is the approved one."""
         name, wanted = ask.names["name"], ask.read(Approval) if ask.body else Approval()
-        record, drift = await self._drifted(control, ask, name)
+        kept, drift = await self._drifted(control, ask, name)
+        record = _record(kept) if kept is not None else AgentRecord(name=name)
         if wanted.pin not in ("", drift.pin):
             raise BadRequest("pin: the card has changed again since you looked at it")
         if record.keys and not drift.signed:
@@ -150,7 +171,10 @@ class Agents:
             by=ask.caller.actor,
             at=control.now_us(),
         )
-        await control.put_agent(approved)
+        if kept is not None:
+            await _change(control, kept, approved)
+        else:
+            await control.put_agent(approved)
         await self._redis.execute("HDEL", DRIFT, name)
         return 200, _shown(approved, None)
 
@@ -161,20 +185,16 @@ class Agents:
         await self._redis.execute("HDEL", DRIFT, name)
         return 200, {"dismissed": name}
 
-    async def _drifted(self, control: Control, ask: Ask, name: str) -> tuple[AgentRecord, Drift]:
-        records = await control.store.agents(ask.tenant())
-        record = next((record for record in records if record.name == name), None)
-        if (
-            record is None
-            and ask.all_tenants
-            and all(r.name != name for r in await control.store.agents(None))
-        ):
-            # An agent of the configuration file, of which nobody has said anything yet.
-            record = AgentRecord(name=name)
+    async def _drifted(self, control: Control, ask: Ask, name: str) -> tuple[Kept | None, Drift]:
+        """What is registered of it (None: it is of the configuration file, and nobody has said anything yet),
+        and what has changed. Raises NotFound.
+        """
+        kept = await _kept(control, ask, name)
         drift = (await self._drifts()).get(name)
-        if record is None or drift is None:
+        taken = kept is None and any(_record(one).name == name for one in await control.store.kept_agents())
+        if drift is None or taken or (kept is None and not ask.all_tenants):
             raise NotFound(f"nothing about an agent {name} waits for approval")
-        return record, drift
+        return kept, drift
 
     async def _drifts(self) -> dict[str, Drift]:
         flat = await self._redis.execute("HGETALL", DRIFT)
@@ -207,14 +227,55 @@ class Agents:
 
 def pages(http: HttpClient, egress: Egress, redis: Redis) -> tuple[Page, ...]:
     agents, one = Agents(http, egress, redis), "/agents/{name}"
+
+    def page(
+        method: str, path: str, action: str, call: Call, body: Any = None, lists: Listed | None = None
+    ) -> Page:
+        query = ("tenant",) if lists is not None else ()
+        return Page(
+            method=method,
+            path=path,
+            area="agents",
+            action=action,
+            call=call,
+            body=body,
+            query=query,
+            lists=lists,
+        )
+
     return (
-        Page(method="GET", path="/agents", area="agents", action="read", call=agents.listing),
-        Page(method="POST", path="/agents/preview", area="agents", action="manage", call=agents.preview),
-        Page(method="PUT", path=one, area="agents", action="manage", call=agents.put),
-        Page(method="DELETE", path=one, area="agents", action="manage", call=agents.remove),
-        Page(method="POST", path=one + "/approve", area="agents", action="manage", call=agents.approve),
-        Page(method="POST", path=one + "/dismiss", area="agents", action="manage", call=agents.dismiss),
+        page("GET", "/agents", "read", agents.listing, lists=_LISTED),
+        page("POST", "/agents/preview", "manage", agents.preview, Look),
+        page("PUT", one, "manage", agents.put, Wanted),
+        page("DELETE", one, "manage", agents.remove),
+        page("POST", one + "/approve", "manage", agents.approve, Approval | None),
+        page("POST", one + "/dismiss", "manage", agents.dismiss),
     )
+
+
+async def _kept(control: Control, ask: Ask, name: str) -> Kept | None:
+    """The agent of that name, where the caller administers it."""
+    for kept in await control.store.kept_agents():
+        record = _record(kept)
+        if record.name == name and ask.tenant() in (None, record.tenant):
+            return kept
+    return None
+
+
+def _record(kept: Kept) -> AgentRecord:
+    assert isinstance(kept.record, AgentRecord)
+    return kept.record
+
+
+async def _change(control: Control, kept: Kept, agent: AgentRecord) -> None:
+    """Raises Changed where somebody else was faster, Forbidden where it would become another tenant's."""
+    if _record(kept).tenant != agent.tenant:
+        raise Forbidden(f"the name {agent.name} is taken")
+    try:
+        await control.write([changed_agent(kept.content, agent)], ["agents"])
+    except Unmet as error:
+        raise Changed(f"the agent {agent.name} has been changed meanwhile: look at it again") from error
+    await control.publish(["agents"])
 
 
 def _previewed(judged: Trusted) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import Answer, Ask, Call, Page
 from api_gateway.control import Control
 from shared.approvals import Book, Filed, State, may_decide, visible
 from shared.errors import BadRequest, Forbidden, NotFound
@@ -69,12 +69,15 @@ class Approvals:
         return 200, {"approvals": [_shown(filed) for filed in found], "next": following}
 
     async def show(self, control: Control, ask: Ask) -> Answer:
+        """One call that needs a person, with its arguments."""
         return 200, _shown(await self._found(control, ask))
 
     async def approve(self, control: Control, ask: Ask) -> Answer:
+        """Lets it go through, once."""
         return await self._decide(control, ask, "approved")
 
     async def deny(self, control: Control, ask: Ask) -> Answer:
+        """Refuses it."""
         return await self._decide(control, ask, "denied")
 
     async def _decide(self, control: Control, ask: Ask, state: Literal["approved", "denied"]) -> Answer:
@@ -112,11 +115,22 @@ class Approvals:
 def pages(book: Book) -> tuple[Page, ...]:
     approvals, one = Approvals(book), "/approvals/{id}"
     return (
-        Page(method="GET", path="/approvals", area="approvals", action="read", call=approvals.listing),
+        Page(
+            method="GET",
+            path="/approvals",
+            area="approvals",
+            action="read",
+            call=approvals.listing,
+            query=("tenant", "state", "limit", "cursor", *_FILTERS),
+        ),
         Page(method="GET", path=one, area="approvals", action="read", call=approvals.show),
-        Page(method="POST", path=f"{one}/approve", area="approvals", action="manage", call=approvals.approve),
-        Page(method="POST", path=f"{one}/deny", area="approvals", action="manage", call=approvals.deny),
+        _decision(f"{one}/approve", approvals.approve),
+        _decision(f"{one}/deny", approvals.deny),
     )
+
+
+def _decision(path: str, call: Call) -> Page:
+    return Page(method="POST", path=path, area="approvals", action="manage", call=call, body=Verdict | None)
 
 
 def _standing(control: Control, filed: Filed) -> Filed:

@@ -1,5 +1,7 @@
 """ETag and If-Match (RFC 9110 section 13): of two who change the same thing at once, one is told so."""
 
+from hashlib import sha256
+
 from api_gateway.admin import Ask
 from shared.errors import BadRequest
 
@@ -14,6 +16,11 @@ class MustSay(BadRequest):
     """A change has to say which state it is a change of (RFC 6585)."""
 
     status = 428
+
+
+def etag(content: bytes) -> str:
+    """Of what is kept of an object."""
+    return f'"{sha256(content).hexdigest()[:32]}"'
 
 
 def tag(number: int) -> str:

@@ -22,10 +22,24 @@ _CAP = 4 * 2**20
 _SECONDS, _ALL_SECONDS = 15.0, 60.0
 _LONGEST = 32_768
 _MOST_TOLD = 50
+_OFFICIAL = "io.modelcontextprotocol.registry/official"
+
+
+class _Standing(Struct):
+    status: str = "active"
 
 
 class _Listed(Struct):
     server: dict[str, Any]
+    _meta: dict[str, Any] = {}
+
+    @property
+    def status(self) -> str:
+        """What the other registry has decided about it."""
+        try:
+            return msgspec.convert(self._meta.get(_OFFICIAL, {}), _Standing).status
+        except msgspec.ValidationError:
+            return "active"
 
 
 class _Metadata(Struct):
@@ -38,12 +52,15 @@ class _List(Struct):
 
 
 class Imported(Struct):
-    """`servers` are as they were listed, without what their registry adds; `skipped` says why others are
-    not. `more` is whether there would have been more.
+    """`servers` are as they were listed, without what their registry adds; `deprecated` are those among them
+    that it says so of, `gone` those that it has deleted, by name and version. `skipped` says why others are
+    not taken over, `more` whether there would have been more.
     """
 
     source: str
     servers: list[dict[str, Any]]
+    deprecated: set[tuple[str, str]]
+    gone: set[tuple[str, str]]
     skipped: list[str]
     more: bool = False
 
@@ -57,8 +74,12 @@ class Imports:
         """Latest versions, at most `limit`. Raises BadRequest, Forbidden for an address that is not
         public.
         """
+        if "?" in url or "#" in url:
+            raise BadRequest(
+                "url: a registry's address up to its version, like https://registry.example/v0.1"
+            )
         source = url.rstrip("/").removesuffix("/servers")
-        found, cursor = Imported(source, [], []), ""
+        found, cursor = Imported(source, [], set(), set(), []), ""
         try:
             async with asyncio.timeout(_ALL_SECONDS):
                 for _ in range(_MOST_PAGES):
@@ -73,7 +94,9 @@ class Imports:
         return found
 
     async def _page(self, source: str, search: str, limit: int, cursor: str) -> _List:
-        query = {"version": "latest", "limit": str(limit), "search": search, "cursor": cursor}
+        # What is deleted there has to go here.
+        query = {"version": "latest", "include_deleted": "true", "limit": str(limit)}
+        query |= {"search": search, "cursor": cursor}
         url = f"{source}/servers?{urlencode({name: value for name, value in query.items() if value})}"
         pinned = await self._egress.check(url)
         try:
@@ -102,19 +125,25 @@ def _take(found: Imported, page: _List, limit: int) -> None:
         if why:
             if len(found.skipped) < _MOST_TOLD:
                 found.skipped.append(f"{visible(str(server.get('name', '')))[:200]}: {why}")
-        elif (server["name"], server["version"]) not in known:
+            continue
+        key = server["name"], server["version"]
+        if listed.status == "deleted":
+            found.gone.add(key)
+        elif key not in known:
             if len(found.servers) >= limit:
                 found.more = True
                 return
-            known.add((server["name"], server["version"]))
+            known.add(key)
             found.servers.append(server)
+            if listed.status == "deprecated":
+                found.deprecated.add(key)
 
 
 def _unusable(server: dict[str, Any]) -> str:
     """Why a server is not taken over; "" where it is."""
-    if len(msgspec.json.encode(server)) > _LONGEST:
-        return f"described in more than {_LONGEST} bytes"
     try:
+        if len(msgspec.json.encode(server)) > _LONGEST:
+            return f"described in more than {_LONGEST} bytes"
         return problem(msgspec.convert(server, ServerJson))
-    except msgspec.ValidationError as error:
-        return str(error)[:200]
+    except (msgspec.ValidationError, RecursionError) as error:
+        return visible(str(error))[:200]

@@ -7,17 +7,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.errors import BadRequest, NotFound
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
+from shared.limits.own import problems as limit_problems
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KINDS = ("user:", "agent:", "service:")
 
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`expires_in` in seconds, 0 for never. `sub` is `user:…`, `agent:…` or `service:…`."""
+    """`expires_in` in seconds, 0 for never. `sub` is `user:…`, `agent:…` or `service:…`. `limits` are the
+    key's own: `requests/minute=600`.
+    """
 
     sub: str
     tenant: str = ""
@@ -26,6 +30,7 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tier: str = ""
     scope: tuple[str, ...] = ()
     budget: ChainBudget = ChainBudget()
+    limits: tuple[str, ...] = ()
     expires_in: int = 0
     name: str = ""
 
@@ -37,11 +42,13 @@ class Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 async def create(control: Control, ask: Ask) -> Answer:
+    """Makes a key; its secret is in the answer, once."""
     wanted = ask.read(NewKey)
     if wanted.expires_in < 0:
         raise BadRequest("expires_in: seconds from now, 0 for never")
     tenant = ask.tenant(wanted.tenant) or wanted.tenant
     check_holder(wanted.sub, tenant)
+    check_limits(wanted.limits)
     draft = KeyRecord(
         id="",
         hash="",
@@ -52,6 +59,7 @@ async def create(control: Control, ask: Ask) -> Answer:
         tier=wanted.tier,
         scope=wanted.scope,
         budget=wanted.budget,
+        limits=wanted.limits,
         expires_at=control.now_us() + wanted.expires_in * 1_000_000 if wanted.expires_in else 0,
         name=wanted.name,
     )
@@ -60,6 +68,7 @@ async def create(control: Control, ask: Ask) -> Answer:
 
 
 async def listing(control: Control, ask: Ask) -> Answer:
+    """Every key, without its secret, and when it was last used."""
     tenant = ask.tenant(ask.query.get("tenant"))
     used = await control.store.keys_used(tenant)
     shown = [_shown(record) for record in await control.store.keys(tenant)]
@@ -67,6 +76,7 @@ async def listing(control: Control, ask: Ask) -> Answer:
 
 
 async def rotate(control: Control, ask: Ask) -> Answer:
+    """Gives a key a new secret; the old one stays good for a while."""
     wanted = ask.read(Rotation) if ask.body else Rotation()
     record = await _own(control, ask)
     if record.revoked_at:
@@ -76,6 +86,7 @@ async def rotate(control: Control, ask: Ask) -> Answer:
 
 
 async def revoke(control: Control, ask: Ask) -> Answer:
+    """Ends a key, and what was started with it."""
     record = await _own(control, ask)
     await control.revoke_key(record.id)
     return 200, {"revoked": record.id}
@@ -100,6 +111,12 @@ def check_holder(sub: str, tenant: str) -> None:
         )
 
 
+def check_limits(limits: tuple[str, ...]) -> None:
+    """Raises BadRequest where one is none."""
+    if found := limit_problems(limits):
+        raise BadRequest("; ".join(f"limits{problem}" for problem in found))
+
+
 def _shown(record: KeyRecord) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(record)
     del shown["hash"], shown["old_hash"]
@@ -107,8 +124,23 @@ def _shown(record: KeyRecord) -> dict[str, Any]:
 
 
 PAGES = (
-    Page(method="POST", path="/keys", area="keys", action="manage", call=create),
-    Page(method="GET", path="/keys", area="keys", action="read", call=listing),
-    Page(method="POST", path="/keys/{id}/rotate", area="keys", action="manage", call=rotate),
+    Page(method="POST", path="/keys", area="keys", action="manage", call=create, body=NewKey, status=201),
+    Page(
+        method="GET",
+        path="/keys",
+        area="keys",
+        action="read",
+        call=listing,
+        query=("tenant",),
+        lists=Listed(member="keys", key=("id",), filters=("sub", "team", "project", "tier", "name")),
+    ),
+    Page(
+        method="POST",
+        path="/keys/{id}/rotate",
+        area="keys",
+        action="manage",
+        call=rotate,
+        body=Rotation | None,
+    ),
     Page(method="DELETE", path="/keys/{id}", area="keys", action="manage", call=revoke),
 )

@@ -12,10 +12,11 @@ from msgspec import Meta, Raw, Struct
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.admin.conditional import Changed
+from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from api_gateway.declared import SHAPES
 from api_gateway.declared.fields import plain
-from api_gateway.declared.kind import Held, Kind, Step
+from api_gateway.declared.kind import Bounded, Held, Kind, Step
 from shared.approvals import visible
 from shared.errors import BadRequest, Forbidden, Refusal, Unavailable
 from shared.store import Unmet, Write
@@ -31,7 +32,7 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: str
     name: str
-    spec: Raw = Raw()
+    spec: Raw = msgspec.field(default_factory=Raw)
     if_match: str = ""
     remove: bool = False
 
@@ -57,37 +58,35 @@ class _Judged(Struct, frozen=True, kw_only=True):
 class Objects:
     """The calls of the pages below."""
 
-    def __init__(self, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, kinds: tuple[Kind, ...], *, consented: bool = False) -> None:
+        """`consented`: who calls was already asked for whatever a person has to consent to."""
         self._kinds = {kind.name: kind for kind in kinds}
+        self._consented = consented
 
     async def listing(self, control: Control, ask: Ask) -> Answer:
-        """All that the caller may read, or what there is of one `kind`."""
+        """All objects that the caller may read, as files declare them."""
         wanted = ask.query.get("kind", "")
-        chosen = [self._kind(wanted)] if wanted else list(self._kinds.values())
+        chosen = [self._kind(wanted)] if wanted and "*" not in wanted else list(self._kinds.values())
         marks, found = await control.store.marks(), []
         for kind in chosen:
-            if not _may(control, ask, kind, "read"):
-                continue
-            found += [
-                {
-                    "kind": kind.name,
-                    "name": held.name,
-                    "spec": plain(held.spec),
-                    "etag": held.etag,
-                    "owner": marks.get((kind.name, held.name), ""),
-                }
-                for held in await kind.held(control, ask)
-            ]
+            if self._may(control, ask, kind, "read"):
+                for held in await kind.held(control, ask):
+                    found.append(shown(kind.name, held, marks.get((kind.name, held.name), "")))
         return 200, {"objects": found}
 
     async def put(self, control: Control, ask: Ask) -> Answer:
-        batch = ask.read(Batch)
+        """Makes, changes and removes objects: all of the batch or nothing of it."""
+        return await self.apply(control, ask, ask.read(Batch))
+
+    async def apply(self, control: Control, ask: Ask, batch: Batch) -> Answer:
+        """Raises BadRequest for what is wrong with the batch as a whole."""
         if not batch.reason.strip() and not batch.dry_run:
             raise BadRequest("reason: say why; it is kept for good")
         self._check(batch)
         judged = await self._judge(control, ask, batch)
         if refused := [one for one in judged if one.refusal is not None]:
             return _status(refused), _told(judged, "refused", False)
+        await self._check_room(control, judged)
         if batch.dry_run:
             return 200, _told(judged, "possible", False)
         try:
@@ -129,7 +128,7 @@ class Objects:
         for name in _kinds(batch):
             kind = self._kind(name)
             # Who may not manage a kind does not learn what there is of it either.
-            if _may(control, ask, kind, "manage"):
+            if self._may(control, ask, kind, "manage"):
                 held[name] = {one.name: one for one in await kind.held(control, ask)}
         judged = []
         for change in batch.changes:
@@ -142,6 +141,12 @@ class Objects:
             else:
                 judged.append(_Judged(change=change, step=step))
         return judged
+
+    async def _check_room(self, control: Control, judged: list[_Judged]) -> None:
+        for name, kind in self._kinds.items():
+            steps = [one.step for one in judged if one.change.kind == name]
+            if steps and isinstance(kind, Bounded):
+                await kind.check(control, [write for step in steps for write in step.writes])
 
     async def _step(
         self, control: Control, ask: Ask, change: Change, held: Held | None, batch: Batch
@@ -160,6 +165,11 @@ class Objects:
             raise BadRequest(f"spec: {error}", cause=error) from error
         return await kind.put(control, ask, change.name, spec, held, batch.reason)
 
+    def _may(self, control: Control, ask: Ask, kind: Kind, action: str) -> bool:
+        """What a person has to consent to each time is not done in bulk."""
+        decision = control.policy.current.decide_chain(ask.caller, f"admin:{kind.area}", action)
+        return decision.allowed and (self._consented or not decision.approval)
+
     async def _published(self, control: Control, batch: Batch) -> bool:
         """Whether the services have been told. If not, the edge goes on trying: nothing is undone, and who
         was made a key must learn its secret.
@@ -174,15 +184,21 @@ class Objects:
 def pages(kinds: tuple[Kind, ...]) -> tuple[Page, ...]:
     objects = Objects(kinds)
     return (
-        Page(method="GET", path="/objects", area="objects", action="read", call=objects.listing),
-        Page(method="PUT", path="/objects", area="objects", action="manage", call=objects.put),
+        Page(
+            method="GET",
+            path="/objects",
+            area="objects",
+            action="read",
+            call=objects.listing,
+            lists=Listed(member="objects", key=("kind", "name"), filters=("kind", "name", "owner")),
+        ),
+        Page(method="PUT", path="/objects", area="objects", action="manage", call=objects.put, body=Batch),
     )
 
 
-def _may(control: Control, ask: Ask, kind: Kind, action: str) -> bool:
-    """What a person has to consent to each time is not done in bulk."""
-    decision = control.policy.current.decide_chain(ask.caller, f"admin:{kind.area}", action)
-    return decision.allowed and not decision.approval
+def shown(kind: str, held: Held, owner: str) -> dict[str, Any]:
+    """An object as callers see it, and as files say it."""
+    return {"kind": kind, "name": held.name, "spec": plain(held.spec), "etag": held.etag, "owner": owner}
 
 
 def _kinds(batch: Batch) -> list[str]:
@@ -250,5 +266,5 @@ def _note(ask: Ask, batch: Batch) -> None:
         for change, how in zip(batch.changes, did, strict=True)
     )
     author = f" (author: {visible(batch.author)})" if batch.author else ""
-    ask.entry.detail = f"{batch.reason.strip()}{author}"
+    ask.entry.detail = f"{visible(batch.reason.strip(), 500)}{author}"
     ask.entry.digest = sha256(ask.body).hexdigest()

@@ -12,6 +12,7 @@ from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import Caller, Principal
 from shared.policy import in_scope
+from shared.policy.decision import Explanation
 from shared.policy.names import PRINCIPALS
 from shared.policy.survey import Holder, Someone, askable, survey_of
 
@@ -31,6 +32,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     project: str = ""
     tier: str = ""
     scope: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     facts: dict[str, Any] = {}
 
 
@@ -61,6 +63,7 @@ class WhatCan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 async def explain(control: Control, ask: Ask) -> Answer:
+    """One decision, hop by hop, with every rule that spoke."""
     question = ask.read(Question)
     if not question.actors:
         raise BadRequest("actors: name at least the principal that the chain starts with")
@@ -71,6 +74,7 @@ async def explain(control: Control, ask: Ask) -> Answer:
         project=question.project,
         tier=question.tier,
         scope=question.scope,
+        roles=question.roles,
     )
     caller = Caller(principal=principal, actors=question.actors, chain="", credential="question")
     explanation = control.policy.current.explain(caller, question.resource, question.action, question.facts)
@@ -108,6 +112,7 @@ async def who_can(control: Control, ask: Ask) -> Answer:
 
 
 async def what_can(control: Control, ask: Ask) -> Answer:
+    """What somebody can do, for each of the memberships that their keys have."""
     question = ask.read(WhatCan)
     _check_resource("within", question.within)
     if question.principal.partition(":")[0] not in PRINCIPALS:
@@ -194,9 +199,17 @@ def _order(holder: Holder) -> tuple[str, str, str]:
 
 
 PAGES = (
-    Page(method="POST", path="/policy/explain", area="policy", action="read", call=explain),
-    Page(method="POST", path="/policy/who-can", area="policy", action="read", call=who_can),
-    Page(method="POST", path="/policy/what-can", area="policy", action="read", call=what_can),
+    Page(
+        method="POST",
+        path="/policy/explain",
+        area="policy",
+        action="read",
+        call=explain,
+        body=Question,
+        answer=Explanation,
+    ),
+    Page(method="POST", path="/policy/who-can", area="policy", action="read", call=who_can, body=WhoCan),
+    Page(method="POST", path="/policy/what-can", area="policy", action="read", call=what_can, body=WhatCan),
     *simulate.PAGES,
     *versions.PAGES,
 )

@@ -9,11 +9,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api_gateway.admin import Answer, Ask, Page, published
-from api_gateway.admin.imports import Imported, Imports
+from api_gateway.admin.bring import planned
+from api_gateway.admin.conditional import Changed
+from api_gateway.admin.imports import Imports
 from api_gateway.control import Control
 from api_gateway.server_json import OURS, Own, ServerJson, content_of, problem
+from shared.approvals import visible
 from shared.catalog_entries import CatalogEntry
 from shared.errors import BadRequest
+from shared.store import Unmet
 
 _Limit = Annotated[int, Meta(ge=1, le=1_000)]
 
@@ -34,6 +38,7 @@ class Servers:
         self._imports = imports
 
     async def listing(self, control: Control, ask: Ask) -> Answer:
+        """Every version of every server."""
         return 200, {"servers": await published.listing(control, ask, "server")}
 
     async def publish(self, control: Control, ask: Ask) -> Answer:
@@ -57,60 +62,45 @@ class Servers:
             published_at=now,
             updated_at=now,
         )
-        await published.publish(control, ask, entry)
-        return 200, {"server": entry.content, "_meta": {OURS: {"owner": entry.owner, "state": entry.state}}}
+        made = await published.publish(control, ask, entry)
+        told = {name: made[name] for name in ("owner", "labels", "state", "findings")}
+        return 200, {"server": made["content"], "_meta": {OURS: told}, "etag": made["etag"]}
 
     async def state(self, control: Control, ask: Ask) -> Answer:
+        """Changes the state of a version."""
         return await published.state(control, ask, "server")
 
     async def bring(self, control: Control, ask: Ask) -> Answer:
         """Takes over what another registry lists; what was published here stays as it is."""
         published.everywhere(ask)
-        wanted = ask.read(Import)
-        ask.entry.findings += (f"import:{wanted.url[:200]}",)
+        wanted, why = ask.read(Import), published.reason_of(ask)
+        ask.entry.findings += (f"import:{visible(wanted.url[:200])}",)
+        if not why and not wanted.dry_run:
+            raise BadRequest("reason: say why, as ?reason=…; it is kept for good")
         found = await self._imports(wanted.url, wanted.search, wanted.limit)
-        fresh, kept = await self._fresh(control, ask, found)
-        if not wanted.dry_run and fresh:
-            await published.room(control, len(fresh))
-            await control.put_catalog_entries(fresh)
-        told = [{"name": entry.name, "version": entry.version} for entry in fresh]
-        skipped = [*found.skipped, *(f"{name}: published here already" for name in kept)]
-        return 200, {"imported": told, "skipped": skipped, "more": found.more, "dry_run": wanted.dry_run}
-
-    async def _fresh(
-        self, control: Control, ask: Ask, found: Imported
-    ) -> tuple[list[CatalogEntry], list[str]]:
-        """What is to be written, and what is not because it was published here or came from elsewhere."""
-        there = {(each.name, each.version): each for each in await published.entries(control, "server")}
-        now, fresh, kept = control.now_us(), [], []
-        for server in found.servers:
-            old = there.get((server["name"], server["version"]))
-            if old is not None and (old.state != "imported" or old.source != found.source):
-                kept.append(f"{old.name} {old.version}")
-            elif old is None or old.content != server:
-                entry = CatalogEntry(
-                    kind="server",
-                    name=server["name"],
-                    version=server["version"],
-                    content=server,
-                    state="imported",
-                    source=found.source,
-                    by=ask.caller.actor,
-                    published_at=old.published_at if old is not None else now,
-                    updated_at=now,
-                )
-                fresh.append(entry)
-        return fresh, kept
+        plan = await planned(control, ask, found, why)
+        if plan.writes and not wanted.dry_run:
+            await published.room(control, plan.fresh)
+            published.note(ask, (*plan.fresh, *plan.gone))
+            try:
+                await published.write(control, plan.writes)
+            except Unmet as error:
+                raise Changed("the catalog has been changed meanwhile: import again") from error
+        return 200, {**plan.told(), "more": found.more, "dry_run": wanted.dry_run}
 
 
 def pages(imports: Imports) -> tuple[Page, ...]:
-    servers, path, area = Servers(imports), "/catalog/servers", published.AREA
-    return (
-        Page(method="GET", path=path, area=area, action="read", call=servers.listing),
-        Page(method="POST", path=path, area=area, action="manage", call=servers.publish),
-        Page(method="POST", path=path + "/state", area=area, action="manage", call=servers.state),
-        Page(method="POST", path=path + "/import", area=area, action="manage", call=servers.bring),
+    servers, path = Servers(imports), "/catalog/servers"
+    bring = Page(
+        method="POST",
+        path=path + "/import",
+        area=published.AREA,
+        action="manage",
+        call=servers.bring,
+        body=Import,
     )
+    calls = (servers.listing, servers.publish, servers.state)
+    return (*published.pages(path, "servers", calls, ServerJson), bring)
 
 
 def _own(whole: dict[str, Any]) -> Own:

@@ -100,6 +100,6 @@ async def _replayed(control: Control, replay: Replay, wanted: Draft, tenant: str
 
 
 PAGES = (
-    Page(method="POST", path="/policy/check", area="policy", action="read", call=check),
-    Page(method="POST", path="/policy/simulate", area="policy", action="read", call=simulate),
+    Page(method="POST", path="/policy/check", area="policy", action="read", call=check, body=PolicyDocument),
+    Page(method="POST", path="/policy/simulate", area="policy", action="read", call=simulate, body=Draft),
 )

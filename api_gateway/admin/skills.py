@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from api_gateway.admin import Answer, Ask, Page, published
+from api_gateway.admin import Answer, Ask, published
 from api_gateway.control import Control
 from shared.catalog_entries import LONGEST_ID, SKILL_ID, CatalogEntry, SkillText, needs_problems
 from shared.errors import BadRequest
@@ -24,10 +24,12 @@ class NewSkill(SkillText, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 async def listing(control: Control, ask: Ask) -> Answer:
+    """Every version of every skill."""
     return 200, {"skills": await published.listing(control, ask, "skill")}
 
 
 async def publish(control: Control, ask: Ask) -> Answer:
+    """Publishes a version of a skill."""
     published.everywhere(ask)
     wanted = ask.read(NewSkill)
     if not SKILL_ID.fullmatch(wanted.id) or len(wanted.id) > LONGEST_ID:
@@ -49,16 +51,12 @@ async def publish(control: Control, ask: Ask) -> Answer:
         published_at=now,
         updated_at=now,
     )
-    await published.publish(control, ask, entry)
-    return 200, msgspec.to_builtins(entry)
+    return 200, await published.publish(control, ask, entry)
 
 
 async def state(control: Control, ask: Ask) -> Answer:
+    """Changes the state of a version."""
     return await published.state(control, ask, "skill")
 
 
-PAGES = (
-    Page(method="GET", path="/catalog/skills", area=published.AREA, action="read", call=listing),
-    Page(method="POST", path="/catalog/skills", area=published.AREA, action="manage", call=publish),
-    Page(method="POST", path="/catalog/skills/state", area=published.AREA, action="manage", call=state),
-)
+PAGES = (*published.pages("/catalog/skills", "skills", (listing, publish, state), NewSkill),)

@@ -19,6 +19,8 @@ from shared.store import DIMENSIONS, SpendLine, SpendQuery
 from shared.store.columns import DAY_US
 
 _FILTERS = ("team", "project", "principal", "agent", "key", "service", "model", "provider", "server", "tool")
+_KNOWN = ("by", "since", "until", "compare", "shape", "tenant", *_FILTERS)
+_KNOWN_AHEAD = ("by", "budget", "tenant", *_FILTERS)
 _TIMES = ("hour", "day", "month")
 _SHAPES = ("", "focus")
 _LEARNT_DAYS = 28
@@ -122,6 +124,6 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
 
 
 PAGES = (
-    Page(method="GET", path="/spend", area="spend", action="read", call=spend),
-    Page(method="GET", path="/spend/forecast", area="spend", action="read", call=ahead),
+    Page(method="GET", path="/spend", area="spend", action="read", call=spend, query=_KNOWN),
+    Page(method="GET", path="/spend/forecast", area="spend", action="read", call=ahead, query=_KNOWN_AHEAD),
 )

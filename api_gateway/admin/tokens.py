@@ -53,6 +53,7 @@ def pages(
     """The pages over this edge's keys. `budget` is what any chain may use at most, as for keys."""
 
     async def make(control: Control, ask: Ask) -> Answer:
+        """A token that stands for somebody, for a short time."""
         wanted = ask.read(NewToken)
         _check(wanted, ask)
         caller = _caller(wanted, budget, max_depth)
@@ -76,8 +77,16 @@ def pages(
         return 200, await decoded(ask.read(Shown).token.strip(), verifier, clock)
 
     return (
-        Page(method="POST", path="/tokens", area="tokens", action="manage", call=make),
-        Page(method="POST", path="/tokens/decode", area="tokens", action="read", call=decode),
+        Page(
+            method="POST",
+            path="/tokens",
+            area="tokens",
+            action="manage",
+            call=make,
+            body=NewToken,
+            status=201,
+        ),
+        Page(method="POST", path="/tokens/decode", area="tokens", action="read", call=decode, body=Shown),
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import Answer, Ask, Call, Page
+from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.approvals import visible
 from shared.errors import BadRequest, Forbidden, NotFound
 from shared.tool_pins import Pin, Review, ToolPins
 
+_LISTED = Listed(member="tools", key=("server", "tool"), filters=("tool", "by"))
 _STATES = ("waiting", "rejected", "pinned", "all")
 
 
@@ -75,11 +77,23 @@ class Tools:
 def pages(pins: ToolPins) -> tuple[Page, ...]:
     tools = Tools(pins)
     return (
-        Page(method="GET", path="/tools", area="tools", action="read", call=tools.listing),
-        Page(method="POST", path="/tools/approve", area="tools", action="manage", call=tools.approve),
-        Page(method="POST", path="/tools/reject", area="tools", action="manage", call=tools.reject),
-        Page(method="POST", path="/tools/unpin", area="tools", action="manage", call=tools.unpin),
+        Page(
+            method="GET",
+            path="/tools",
+            area="tools",
+            action="read",
+            call=tools.listing,
+            query=("server", "state"),
+            lists=_LISTED,
+        ),
+        _decision("/tools/approve", tools.approve, Decided),
+        _decision("/tools/reject", tools.reject, Decided),
+        _decision("/tools/unpin", tools.unpin, Named),
     )
+
+
+def _decision(path: str, call: Call, body: type[Struct]) -> Page:
+    return Page(method="POST", path=path, area="tools", action="manage", call=call, body=body)
 
 
 def _everywhere(ask: Ask) -> None:

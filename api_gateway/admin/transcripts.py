@@ -41,6 +41,7 @@ def pages(transcripts: Transcripts) -> tuple[Page, ...]:
         return 200, {"entry": entry, "digest": digest, "vouched": vouched, "content": Raw(content)}
 
     async def erase(control: Control, ask: Ask) -> Answer:
+        """Erases what is kept of one call."""
         tenant, entry = _tenant(ask), ask.names["id"]
         _note(ask, entry)
         if not await transcripts.erase(tenant, entry):
@@ -48,6 +49,7 @@ def pages(transcripts: Transcripts) -> tuple[Page, ...]:
         return 200, {"erased": 1}
 
     async def erase_all(control: Control, ask: Ask) -> Answer:
+        """Erases what is kept of all that one principal said and was told."""
         tenant, principal = _tenant(ask), ask.query.get("principal", "")
         if not principal:
             raise BadRequest("principal: say whose, like ?principal=user:alice")
@@ -56,9 +58,16 @@ def pages(transcripts: Transcripts) -> tuple[Page, ...]:
 
     one = "/transcripts/{id}"
     return (
-        Page(method="GET", path=one, area="transcripts", action="read", call=read),
-        Page(method="DELETE", path=one, area="transcripts", action="manage", call=erase),
-        Page(method="DELETE", path="/transcripts", area="transcripts", action="manage", call=erase_all),
+        Page(method="GET", path=one, area="transcripts", action="read", call=read, query=("tenant",)),
+        Page(method="DELETE", path=one, area="transcripts", action="manage", call=erase, query=("tenant",)),
+        Page(
+            method="DELETE",
+            path="/transcripts",
+            area="transcripts",
+            action="manage",
+            call=erase_all,
+            query=("tenant", "principal"),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.admin.conditional import Changed, MustSay, expected, tag
+from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.errors import BadRequest, Forbidden, NotFound
 from shared.policy import Policy, PolicyRules, problems
@@ -52,6 +53,7 @@ async def history(control: Control, ask: Ask) -> Answer:
 
 
 async def version(control: Control, ask: Ask) -> Answer:
+    """One version, with its rules."""
     found = await _numbered(control, ask.names["number"])
     return 200, _shown(found) | {"policy": visible(_rules(found), ask.tenant())}
 
@@ -67,6 +69,7 @@ async def diff(control: Control, ask: Ask) -> Answer:
 
 
 async def publish(control: Control, ask: Ask) -> Answer:
+    """Makes this the policy, if nobody has changed the one that was seen."""
     wanted = ask.read(NewPolicy)
     seen = expected(ask)
     if seen is None and not wanted.dry_run:
@@ -77,6 +80,7 @@ async def publish(control: Control, ask: Ask) -> Answer:
 
 
 async def rollback(control: Control, ask: Ask) -> Answer:
+    """Makes an older version's rules the newest version."""
     wanted = ask.read(Rollback)
     old = await _numbered(control, str(wanted.version))
     reason = f"back to version {old.number}: {wanted.reason}" if wanted.reason else ""
@@ -166,9 +170,18 @@ def _shown(version: PolicyVersion) -> dict[str, Any]:
 
 PAGES = (
     Page(method="GET", path="/policy", area="policy", action="read", call=current),
-    Page(method="PUT", path="/policy", area="policy", action="manage", call=publish),
-    Page(method="GET", path="/policy/versions", area="policy", action="read", call=history),
+    Page(method="PUT", path="/policy", area="policy", action="manage", call=publish, body=NewPolicy),
+    Page(
+        method="GET",
+        path="/policy/versions",
+        area="policy",
+        action="read",
+        call=history,
+        lists=Listed(member="versions", key=("version",), filters=("author",)),
+    ),
     Page(method="GET", path="/policy/versions/{number}", area="policy", action="read", call=version),
-    Page(method="GET", path="/policy/diff", area="policy", action="read", call=diff),
-    Page(method="POST", path="/policy/rollback", area="policy", action="manage", call=rollback),
+    Page(method="GET", path="/policy/diff", area="policy", action="read", call=diff, query=("from", "to")),
+    Page(
+        method="POST", path="/policy/rollback", area="policy", action="manage", call=rollback, body=Rollback
+    ),
 )

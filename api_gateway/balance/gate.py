@@ -4,37 +4,60 @@ when to come back.
 
 import asyncio
 import contextlib
-from collections import deque
+from bisect import bisect_right, insort
 from collections.abc import AsyncIterator
 
+from msgspec import Struct
+
 from api_gateway.balance.settings import Concurrency
+from api_gateway.balance.urgency import Urgencies, Urgency
+from shared.asgi import Exchange
 from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.identity.principal import Caller
+from shared.policy import PolicyBox
 
 # How much one request's time weighs in the average that waiting is estimated from.
 _FRESH = 0.2
+_ORDINARY = Urgency()
+
+
+class Turn(Struct, frozen=True, eq=False):
+    """One who waits. `rank` sorts the most urgent first, and equals by when they came."""
+
+    rank: int
+    place: asyncio.Future[None]
 
 
 class Gate:
-    def __init__(self, rule: Concurrency, clock: Clock) -> None:
+    def __init__(self, rule: Concurrency, clock: Clock, policy: PolicyBox | None = None) -> None:
         self.shed = 0
         self._rule = rule
         self._clock = clock
+        self._urgencies = Urgencies(rule.priorities, policy)
         self._running = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[Turn] = []
         self._seconds = 0.0
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
 
+    def admit(
+        self, exchange: Exchange, caller: Caller, spent: float
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """`place` for a request that came `spent` seconds ago. Raises BadRequest for a deadline that is
+        none.
+        """
+        return self.place(self._urgencies.of(exchange, caller, spent))
+
     @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self, urgency: Urgency = _ORDINARY) -> AsyncIterator[None]:
         """One request runs in here. Raises Unavailable with `retry_after`."""
         if self._running < self._rule.limit:
             self._running += 1
         else:
-            await self._queue()
+            await self._queue(urgency)
         began = self._clock.monotonic()
         try:
             yield
@@ -42,42 +65,59 @@ class Gate:
             self._seconds += _FRESH * (self._clock.monotonic() - began - self._seconds)
             self._pass_on()
 
-    async def _queue(self) -> None:
-        rule = self._rule
+    async def _queue(self, urgency: Urgency) -> None:
+        # An answer takes its time, too: who would have it too late need not wait for a place.
+        longest = min(self._rule.wait_seconds, urgency.patience - self._seconds)
+        ahead = bisect_right(self._waiting, -urgency.priority, key=_rank)
         # Who would wait in vain is told now, not when its time is over.
-        if len(self._waiting) >= rule.queue or self._expected() > rule.wait_seconds:
-            raise self._refusal()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        if self._expected(ahead) > longest or longest <= 0 or not self._room(ahead):
+            raise self._refusal(ahead)
+        turn = Turn(-urgency.priority, asyncio.get_running_loop().create_future())
+        insort(self._waiting, turn, key=_rank)
         try:
-            async with asyncio.timeout(rule.wait_seconds):
-                await turn
+            async with asyncio.timeout(longest):
+                await turn.place
         except BaseException as error:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            elif not turn.cancelled():
+            elif not turn.place.cancelled() and turn.place.exception() is None:
                 # The place came in the very moment in which we gave up.
                 self._pass_on()
             if isinstance(error, TimeoutError):
-                raise self._refusal() from None
+                raise self._refusal(len(self._waiting)) from None
             raise
 
+    def _room(self, ahead: int) -> bool:
+        """Is there room in the queue, if need be that of somebody who is less urgent?"""
+        if len(self._waiting) < self._rule.queue:
+            return True
+        if ahead == len(self._waiting):
+            return False
+        last = self._waiting.pop()
+        if not last.place.done():
+            last.place.set_exception(self._refusal(len(self._waiting)))
+        return True
+
     def _pass_on(self) -> None:
-        """The place goes to whoever waits longest, and is free if nobody does."""
+        """The place goes to the most urgent, of those to who waits longest, and is free if nobody does."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            turn = self._waiting.pop(0)
+            if not turn.place.done():
+                turn.place.set_result(None)
                 return
         self._running -= 1
 
-    def _expected(self) -> float:
-        """Seconds until somebody who joins the queue now gets a place."""
-        return (len(self._waiting) + 1) * self._seconds / self._rule.limit
+    def _expected(self, ahead: int) -> float:
+        """Seconds until somebody gets a place whom so many are before."""
+        return (ahead + 1) * self._seconds / self._rule.limit
 
-    def _refusal(self) -> Unavailable:
+    def _refusal(self, ahead: int) -> Unavailable:
         self.shed += 1
         return Unavailable(
             "this route has all the requests it can take: try again later",
-            retry_after=max(1.0, self._expected()),
+            retry_after=max(1.0, self._expected(ahead)),
         )
+
+
+def _rank(turn: Turn) -> int:
+    return turn.rank

@@ -1,5 +1,6 @@
 """What an operator may say about balancing: the part of `gatestack.yaml` that routes and gateways share."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -65,14 +66,38 @@ class Balance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dns_seconds: Seconds = 5.0
 
 
+class Priority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom `priority` is for: everything that is named must fit. What the chain's principal is counts, an
+    agent in its name included. `headers` (`*` is any value) only count beside one of the others.
+    """
+
+    priority: Annotated[int, Meta(ge=-100, le=100)]
+    tier: str = ""
+    role: str = ""
+    principal: str = ""
+    headers: dict[str, str] = {}
+
+
 class Concurrency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """At most `limit` requests at once and `queue` that wait, none longer than `wait_seconds`."""
+    """At most `limit` requests at once and `queue` that wait, none longer than `wait_seconds`. Of those the
+    ones with the highest priority go first: the first of `priorities` that fits says which.
+    """
 
     limit: Count
     queue: Annotated[int, Meta(ge=0)] = 0
     wait_seconds: Seconds = 1.0
+    priorities: list[Priority] = []
 
 
 def named(address: str) -> str:
     """The http(s) address inside a `dns:` one; any other as it is."""
     return address.removeprefix(DNS)
+
+
+def priority_problems(path: str, rules: Sequence[Priority]) -> list[str]:
+    """What is wrong with them, as `path: problem`."""
+    return [
+        f"{path}[{place}]: name a tier, role or principal: a header alone is anybody's claim"
+        for place, rule in enumerate(rules)
+        if not (rule.tier or rule.role or rule.principal)
+    ]

@@ -31,7 +31,7 @@ def register(parent: App) -> None:
 def export(
     *, output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None, remote: Remote = _HERE
 ) -> Output:
-    """Write what runs as files: policy, agents, keys (never their secrets).
+    """Write what runs as files: policy, agents, servers, skills, keys (never their secrets), kills.
 
     Parameters
     ----------

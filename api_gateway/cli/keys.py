@@ -35,6 +35,7 @@ def create(
     name: str = "",
     usd: float = 0,
     tokens: int = 0,
+    limit: tuple[str, ...] = (),
     remote: Remote = _HERE,
 ) -> Output:
     """Make a key. Its secret is shown this once.
@@ -53,6 +54,9 @@ def create(
         The most that one chain started with this key may cost, in dollars.
     tokens
         The most tokens that one chain started with this key may use.
+    limit
+        What the key may use in all: requests/minute=600, tokens/day=2000000, micros/month=5000000 (dollars in
+        millionths), concurrency=10; may be given more than once.
     """
     budget = ChainBudget(micros=round(usd * 1_000_000) if usd else None, tokens=tokens or None)
     body = {
@@ -63,6 +67,7 @@ def create(
         "tier": tier,
         "scope": scope,
         "budget": budget,
+        "limits": limit,
         "expires_in": expires_in,
         "name": name,
     }

@@ -1,5 +1,7 @@
 """`gatestack kill`: stop callers, agents, models, tools or everything, now and in flight."""
 
+from typing import Any
+
 from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed, Remote
@@ -17,20 +19,22 @@ def register(parent: App) -> None:
 def add(*selector: str, reason: str = "", dry_run: bool = False, remote: Remote = _HERE) -> Output:
     """Stop what matches every part of SELECTOR.
 
-    Parameters ---------- selector One or more of tenant=, user=, agent=, key=, chain=, model=, provider=,
-    tool=, server=, skill= (globs), or all. reason Why; kept with the kill and shown in the list. dry_run
-    Only show what is open now and would be cut.
+    Parameters
+    ----------
+    selector
+        One or more of tenant=, team=, project=, user=, agent=, key=, chain=, delegation=, model=,
+        provider=, tool=, server=, skill= (globs), or all.
+    reason
+        Why; kept with the kill, told to those it stops, and shown in the list.
+    dry_run
+        Only show what is open now, at any service, and would be cut.
     """
     body = {"selector": _parsed(selector), "reason": reason, "dry_run": dry_run}
     answer = remote.post("/kills", body)
-    hits = answer["would_cut" if dry_run else "cut"]
-    told = (
-        f"would cut {len(hits)} open call(s)"
-        if dry_run
-        else f"kill {answer['id']}: cut {len(hits)} open call(s) at the edge"
-    )
-    rows = [f"  {' -> '.join(hit['actors'])}  {hit['resource']}  chain {hit['chain']}" for hit in hits]
-    return Output(answer, lines(told, *rows), as_json=remote.json)
+    if dry_run:
+        return Output(answer, lines(*_would_cut(answer)), as_json=remote.json)
+    told = f"kill {answer['id']}: {_written(answer['selector'])} is stopped, open calls are cut"
+    return Output(answer, lines(told), as_json=remote.json)
 
 
 @app.command(name="list")
@@ -60,6 +64,23 @@ def _parsed(parts: tuple[str, ...]) -> dict[str, str]:
     if not selector:
         raise CommandFailed("say what to stop, like agent=planner or chain=<id>", 2)
     return selector
+
+
+def _would_cut(answer: dict[str, Any]) -> list[str]:
+    """How many calls, where, and which: each service that a request has come to counts it once."""
+    calls: dict[str, int] = {name: count for name, count in sorted(answer["calls"].items()) if count}
+    where = ", ".join(f"{count} at {name}" for name, count in calls.items())
+    hits = answer["would_cut"]
+    told = [f"would cut {sum(calls.values())} open call(s)" + (f": {where}" if where else "")]
+    told += [
+        f"  {hit['service']}  {' -> '.join(hit['actors'])}  {hit['resource']}  chain {hit['chain']}"
+        for hit in hits
+    ]
+    if len(hits) < sum(calls.values()):
+        told.append(f"  and {sum(calls.values()) - len(hits)} more")
+    if answer["answered"] < answer["asked"]:
+        told.append(f"{answer['asked'] - answer['answered']} of {answer['asked']} processes did not answer")
+    return told
 
 
 def _written(selector: dict[str, str]) -> str:

@@ -30,6 +30,7 @@ def explain(
     team: str = "",
     tier: str = "",
     project: str = "",
+    role: tuple[str, ...] = (),
     fact: tuple[str, ...] = (),
     remote: Remote = _HERE,
 ) -> Output:
@@ -41,6 +42,8 @@ def explain(
         One principal, or a chain with commas, origin first: user:alice,agent:planner
     resource
         model:<alias>, tool:<server>/<name>, agent:<name>, route:<name>, admin:<area>
+    role
+        A role that the origin's identity provider gives; may be given more than once.
     fact
         name=value for conditions, like args.amount=500; may be given more than once.
     """
@@ -52,6 +55,7 @@ def explain(
         "team": team,
         "tier": tier,
         "project": project,
+        "roles": role,
         "facts": _facts(fact),
     }
     answer = remote.post("/policy/explain", body)

@@ -15,14 +15,14 @@ class Output:
     """A command's answer. `human` is only called when no JSON was asked for."""
 
     def __init__(self, value: Any, human: Callable[[Console], None], *, as_json: bool, code: int = 0) -> None:
-        self._value = value
+        self.value = value
         self._human = human
         self._as_json = as_json
         self.code = code
 
     def show(self) -> None:
         if self._as_json:
-            print(json.dumps(self._value, indent=2))
+            print(json.dumps(self.value, indent=2))
         else:
             self._human(_console())
 

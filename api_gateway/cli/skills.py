@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from cyclopts import App
 
+from api_gateway.cli import published
+from api_gateway.cli.published import OURS, Files
 from api_gateway.cli.remote import Remote
-from api_gateway.cli.servers import Files, read
 from api_gateway.cli.show import Output, lines, table
 from shared.approvals import visible
 
 _HERE = Remote()
-_OURS = "gatestack/registry"
 _PATH = "/skills"
 app = App(name="skills", help="The registry of skills: instructions, with what they need.")
 
@@ -46,7 +46,7 @@ def show(skill: str, *, version: str = "latest", remote: Remote = _HERE) -> Outp
 
 
 @app.command
-def publish(*, file: Files, remote: Remote = _HERE) -> Output:
+def publish(*, file: Files, reason: str = "", remote: Remote = _HERE) -> Output:
     """Publish a version of a skill.
 
     Parameters
@@ -54,17 +54,47 @@ def publish(*, file: Files, remote: Remote = _HERE) -> Output:
     file
         JSON with id, version, description, instructions, and if need be title, tools, prompts, models, owner,
         labels, state; may be given more than once.
+    reason
+        Why; kept in the ledger.
     """
-    made = [remote.post("/catalog/skills", read(each)) for each in file]
-    text = [f"{one['name']} {one['version']} is published" for one in made]
+    asked = [published.read(each) for each in file]
+    made = [published.send(remote, "/catalog/skills", skill, reason) for skill in asked]
+    text = [line for one in made for line in published.published(one["name"], one["version"], one)]
     return Output(made, lines(*text), as_json=remote.json)
 
 
 @app.command
-def state(skill: str, version: str, to: str, *, remote: Remote = _HERE) -> Output:
-    """Say that VERSION of a published skill is active, deprecated or deleted."""
-    made = remote.post("/catalog/skills/state", {"name": skill, "version": version, "state": to})
-    return Output(made, lines(f"{skill} {version} is {made['state']}"), as_json=remote.json)
+def state(
+    skill: str, version: str, to: str, *, reason: str = "", etag: str = "", remote: Remote = _HERE
+) -> Output:
+    """Say that VERSION of a published skill is active, deprecated or deleted.
+
+    Parameters
+    ----------
+    reason
+        Why; kept in the ledger, and shown to whoever looks for the skill.
+    etag
+        That of the version that you have looked at: of another one nothing is changed. What is in quarantine
+        does not leave it without.
+    """
+    body = {"name": skill, "version": version, "state": to}
+    return published.stated(remote, "skills", body, reason, etag)
+
+
+@app.command
+def kept(*, state: str = "", name: str = "", content: bool = False, remote: Remote = _HERE) -> Output:
+    """List every version as it is kept, for operators: by whom, why, and what seems to be hidden in it.
+
+    Parameters
+    ----------
+    state
+        Only those that are active, deprecated, deleted or quarantined.
+    name
+        Only these; * is any text.
+    content
+        With what they say, hidden characters written out.
+    """
+    return published.kept(remote, "skills", state, name, content=content)
 
 
 def _listed(remote: Remote, query: dict[str, str]) -> Output:
@@ -73,8 +103,8 @@ def _listed(remote: Remote, query: dict[str, str]) -> Output:
         (
             each["skill"]["id"],
             each["skill"]["version"],
-            each["_meta"][_OURS]["state"],
-            each["_meta"][_OURS]["owner"] or "-",
+            each["_meta"][OURS]["state"],
+            visible(each["_meta"][OURS]["owner"]) or "-",
             "yes" if each["skill"]["complete"] else "no",
             visible(each["skill"]["description"]),
         )
@@ -85,7 +115,7 @@ def _listed(remote: Remote, query: dict[str, str]) -> Output:
 
 
 def _described(found: dict[str, Any]) -> list[str]:
-    skill, own = found["skill"], found["_meta"][_OURS]
+    skill, own = found["skill"], found["_meta"][OURS]
     text = [f"{skill['id']}  {skill['version']}  {own['state']}  {own['owner']}", f"  {skill['description']}"]
     for need in skill["needs"]:
         text.append(f"  {need['kind']} {need['name']}: {'ready' if need['ready'] else 'missing'}")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.show import Output, money, table
+from api_gateway.cli.spend_parquet import parquet
 
 _HERE = Remote()
 Flag = Annotated[bool, Parameter(negative=())]
-Format = Literal["table", "csv", "jsonl"]
+Format = Literal["table", "csv", "jsonl", "parquet"]
 app = App(name="spend", help="Money, from the ledger.")
 _AMOUNTS = ("calls", "tokens_in", "tokens_out", "cost_micros")
 # What a spreadsheet would take for a formula; names of users and models come from callers.
@@ -57,13 +59,13 @@ def spend(
     compare
         Beside each line what it was in the period before.
     focus
-        The columns of the FOCUS specification, a line for each day and combination (csv or jsonl).
+        The columns of the FOCUS specification, a line for each day and combination (not as a table).
     format
-        table, csv or jsonl (one JSON object a line). Money in csv and jsonl is in micro-dollars, with --focus
-        in dollars.
+        table, csv, jsonl (one JSON object a line) or parquet (into a file: `> spend.parquet`). Money for
+        programs is in micro-dollars, with --focus in dollars.
     """
     if focus and format == "table" and not remote.json:
-        raise CommandFailed("--focus is for programs: add --format csv, --format jsonl or --json", 2)
+        raise CommandFailed("--focus is for programs: add --format csv, jsonl or parquet, or --json", 2)
     answer = remote.get(
         "/spend",
         by="" if focus else by,
@@ -138,6 +140,11 @@ def _flat(line: dict[str, Any]) -> dict[str, Any]:
 
 def _written(records: list[dict[str, Any]], format: Format) -> Any:
     """Prints records one a line, for programs; an empty csv has no header, since nobody knows its columns."""
+    if format == "parquet":
+        content = parquet(records)
+        if sys.stdout.isatty():
+            raise CommandFailed("Parquet is nothing for a terminal: send it to a file, `> spend.parquet`", 2)
+        return lambda _: sys.stdout.buffer.write(content)
 
     def show(_: Console) -> None:
         if format == "jsonl":

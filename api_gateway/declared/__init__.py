@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from api_gateway.admin.agents import Wanted as AgentSpec
-from api_gateway.declared import agent, fields, key, policy
+from api_gateway.declared import agent, fields, key, kill, policy, server, skill
 
 Differences = Callable[[Any, Any], list[dict[str, Any]]]
 
@@ -23,5 +23,8 @@ class Shape(Struct, frozen=True):
 SHAPES: dict[str, Shape] = {
     "policy": Shape(policy.PolicySpec, policy.differences),
     "agent": Shape(AgentSpec, agent.differences),
+    "server": Shape(server.ServerSpec),
+    "skill": Shape(skill.SkillSpec),
     "key": Shape(key.KeySpec),
+    "kill": Shape(kill.KillSpec),
 }

@@ -10,14 +10,14 @@ from msgspec.structs import fields as struct_fields
 
 
 def plain(value: object) -> Any:
-    """`value` as YAML or JSON says it; members of Structs that have their default are left out."""
+    """`value` as YAML or JSON says it; members of Structs that have their default are left out. What is in a
+    dict is JSON already, however deep.
+    """
     if isinstance(value, Struct):
         config = value.__struct_config__
         tag = {config.tag_field: config.tag} if config.tag_field and config.tag is not None else {}
         members = ((field, getattr(value, field.name)) for field in _fields(type(value)))
         return tag | {field.encode_name: plain(held) for field, held in members if held != _default(field)}
-    if isinstance(value, dict):
-        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value

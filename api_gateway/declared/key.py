@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api_gateway.admin import Ask
-from api_gateway.admin.keys import check_holder
+from api_gateway.admin.keys import check_holder, check_limits
 from api_gateway.control import Control
 from api_gateway.declared.kind import Held, Step, confine
 from shared.errors import BadRequest
@@ -41,6 +41,7 @@ class KeySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tier: str = ""
     scope: tuple[str, ...] = ()
     budget: Budget = Budget()
+    limits: tuple[str, ...] = ()
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     title: str = ""
 
@@ -63,6 +64,7 @@ class Keys:
     ) -> Step:
         assert isinstance(spec, KeySpec)
         check_holder(spec.sub, spec.tenant)
+        check_limits(spec.limits)
         confine(ask, spec.tenant)
         if held is not None:
             return Step(writes=(changed_key(held.content, _changed(held, spec)),))
@@ -92,7 +94,8 @@ def _record(record: KeyRecord, spec: KeySpec) -> KeyRecord:
 
 
 def _spec(record: KeyRecord) -> KeySpec:
-    same = {name: getattr(record, name) for name in ("sub", "tenant", "team", "project", "tier", "scope")}
+    names = ("sub", "tenant", "team", "project", "tier", "scope", "limits")
+    same = {name: getattr(record, name) for name in names}
     expires = _EPOCH + record.expires_at * _MICROSECOND if record.expires_at else None
     budget = Budget(**msgspec.structs.asdict(record.budget))
     return KeySpec(**same, budget=budget, expires_at=expires, title=record.name)

@@ -1,7 +1,7 @@
 """One kind of declared object, as the control plane holds and writes it. An implementation a file."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -35,10 +35,17 @@ class Kind(Protocol):
     What is `alone` goes into no transaction with others.
     """
 
-    name: str
-    area: str
-    snapshot: str
-    alone: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def area(self) -> str: ...
+
+    @property
+    def snapshot(self) -> str: ...
+
+    @property
+    def alone(self) -> bool: ...
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
         """All of this kind that the caller may administer."""
@@ -51,6 +58,15 @@ class Kind(Protocol):
         ...
 
     async def remove(self, control: Control, ask: Ask, held: Held) -> Step: ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A kind of which there may not be any number."""
+
+    async def check(self, control: Control, writes: Sequence[Write]) -> None:
+        """Raises a Refusal where all of these would be too much."""
+        ...
 
 
 def confine(ask: Ask, tenant: str) -> None:

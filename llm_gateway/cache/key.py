@@ -36,7 +36,7 @@ class Names:
         self._prefix = tenant_keys(who.tenant).prefix
         self._seen = _pack(
             (
-                *(share, shared[share], who.tier, sorted(who.scope)),
+                *(share, shared[share], who.tier, sorted(who.scope), sorted(who.roles)),
                 *(grant.decision.epoch, model.name, [repr(guard) for guard in guards]),
             )
         )

@@ -56,12 +56,18 @@ def _part(part: AnyPart, who: Who, group: int, see: See) -> AnyPart:
         content = each(part.content, lambda _, item: _content(item, group, see))
         return part if content is part.content else replace(part, content=content)
     if isinstance(part, File):
-        data = file_text(part.data, part.media_type, Said("", who, group), see)
-        return part if data == part.data else replace(part, data=data)
+        return _file(part, Said("", who, group), see)
     if isinstance(part, Foreign):
         value = leaves(part.value, Said("", who, group), see)
         return part if value is part.value else replace(part, value=value)
     return part
+
+
+def _file(part: File, here: Said, see: See) -> File:
+    data = file_text(part.data, part.media_type, here, see)
+    # Models are told how a file is called.
+    name = see(replace(here, text=part.name)) if part.name else ""
+    return part if (data, name) == (part.data, part.name) else replace(part, data=data, name=name)
 
 
 def _content(item: Any, group: int, see: See) -> Any:

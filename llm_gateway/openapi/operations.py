@@ -180,10 +180,10 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
     ),
     "/v1/models": (_listed("The models that you may use", "Models"),),
     "/v1/models/{name}": (_listed("One model", "Model"),),
-    "/anthropic/v1/models": (_listed("The models that you may use", "AnthropicModels"),),
-    "/anthropic/v1/models/{name}": (_listed("One model", "AnthropicModel"),),
-    "/v1beta/models": (_listed("The models that you may use", "GeminiModels"),),
-    "/v1beta/models/{name}": (_listed("One model", "GeminiModel"),),
+    "/anthropic/v1/models": (_listed("The models that you may use", "AnthropicModels", "anthropic"),),
+    "/anthropic/v1/models/{name}": (_listed("One model", "AnthropicModel", "anthropic"),),
+    "/v1beta/models": (_listed("The models that you may use", "GeminiModels", "gemini"),),
+    "/v1beta/models/{name}": (_listed("One model", "GeminiModel", "gemini"),),
     "/v1/openapi.json": (Operation(method="get", summary="This document", reply="Document"),),
 }
 

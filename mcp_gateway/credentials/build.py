@@ -69,9 +69,9 @@ class _Opened:
         self._section = section
         self._parts = parts
         rule = section.oauth
-        self._outside = Outside(parts.http, Egress(rule.allow), _known(section))
+        self._egress = Egress(rule.allow)
         self._assertions = Assertions(parts.signer, parts.clock, rule.issuer)
-        self._tokens = Tokens(self._outside, self._assertions, parts.clock)
+        self._tokens = self._asking(Outside(parts.http, self._egress, _endpoints(section)))
         self._cache = TokenCache(parts.clock)
         self._turn = Turn(parts.redis)
         keys = [key.reveal() for key in rule.sealing_keys]
@@ -87,11 +87,12 @@ class _Opened:
 
     def user(self, name: str, url: str, rule: UserOAuthRule) -> UserOAuth:
         parts, sealer = self._parts, self._sealing
+        outside = Outside(parts.http, self._egress, [url, *([rule.issuer] if rule.issuer else [])])
         registration = Registration(
             name,
             rule,
             public_url=self._section.public_url,
-            outside=self._outside,
+            outside=outside,
             redis=parts.redis,
             sealer=sealer,
             turn=self._turn,
@@ -99,17 +100,17 @@ class _Opened:
         place = Place(
             name=name,
             url=url,
-            discovery=Discovery(name, url, rule.issuer, self._outside, parts.clock),
+            discovery=Discovery(name, url, rule.issuer, outside, parts.clock),
             registration=registration,
+            tokens=self._asking(outside),
             scopes=tuple(rule.scopes),
         )
         grants = UserGrants(parts.redis, sealer)
-        return UserOAuth(place, grants, self._tokens, self._turn, parts.clock, owner_of(rule.catalog_as))
+        return UserOAuth(place, grants, self._turn, parts.clock, owner_of(rule.catalog_as))
 
     def consents(self, users: dict[str, UserOAuth], connected: Callable[[str], None]) -> Consents:
         return Consents(
             users,
-            self._tokens,
             self._parts.redis,
             self._sealing,
             self._parts.clock,
@@ -118,22 +119,20 @@ class _Opened:
             connected=connected,
         )
 
+    def _asking(self, outside: Outside) -> Tokens:
+        return Tokens(outside, self._assertions, self._parts.clock)
+
     @property
     def _sealing(self) -> Sealer:
         assert self._sealer is not None, "the configuration was checked for it"
         return self._sealer
 
 
-def _known(section: Section) -> Iterable[str]:
-    """The addresses that the operator has written down."""
+def _endpoints(section: Section) -> Iterable[str]:
+    """The token endpoints that the operator has written down."""
     for rule in section.servers.values():
-        if isinstance(rule.transport, Http):
-            yield rule.transport.url
         credential = rule.credential
-        if isinstance(credential, UserOAuthRule):
-            if credential.issuer:
-                yield credential.issuer
-        elif credential is not None:
+        if credential is not None and not isinstance(credential, UserOAuthRule):
             yield credential.token_endpoint.url
             if isinstance(credential, EnterpriseManaged):
                 yield credential.identity_provider.url

@@ -19,7 +19,7 @@ from mcp_gateway.credentials.client import OAuthClient
 from mcp_gateway.credentials.credential import Owner
 from mcp_gateway.credentials.discovery import AuthorizationServer, Found
 from mcp_gateway.credentials.once import Once
-from mcp_gateway.credentials.tokens import UNKNOWN_CLIENT, TokenRefused, Tokens
+from mcp_gateway.credentials.tokens import UNKNOWN_CLIENT, TokenRefused
 from mcp_gateway.credentials.user_oauth import UserOAuth, grant_of
 from shared.clock import Clock
 from shared.errors import BadRequest, Forbidden, NotFound
@@ -57,7 +57,6 @@ class Consents:
     def __init__(
         self,
         places: Mapping[str, UserOAuth],
-        tokens: Tokens,
         redis: Redis,
         sealer: Sealer,
         clock: Clock,
@@ -67,7 +66,6 @@ class Consents:
         connected: Callable[[str], None],
     ) -> None:
         self.places = places
-        self._tokens = tokens
         self._clock = clock
         self._public_url = public_url
         self._seconds = link_seconds
@@ -168,7 +166,7 @@ class Consents:
             "resource": found.resource,
         }
         try:
-            token = await self._tokens.ask(found.server.token_endpoint, client, form)
+            token = await credential.place.tokens.ask(found.server.token_endpoint, client, form)
         except TokenRefused as error:
             if error.error == UNKNOWN_CLIENT:
                 await credential.place.registration.unknown(found.server)

@@ -2,7 +2,9 @@
 address that the operator did not mean.
 """
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterable
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -13,7 +15,7 @@ from mcp_gateway.credentials.credential import HeaderList
 from mcp_gateway.credentials.section import secure
 from shared.dialects.mcp import STATELESS_VERSIONS, VERSION_HEADER
 from shared.egress import Destination, Egress, origin
-from shared.errors import BadRequest, Forbidden, UpstreamBroken, UpstreamRefused
+from shared.errors import BadRequest, Forbidden, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from shared.http_client import HttpClient, Reply
 
 Form = dict[str, str]
@@ -38,7 +40,9 @@ T = TypeVar("T", bound=Struct)
 
 
 class Outside:
-    """`known` are addresses from the configuration: their origins are the operator's, whatever they are."""
+    """`known` are addresses from the configuration: their origins are the operator's, whatever they are. What
+    a server leads us to is only known by its own ones, not by those of the operator's other servers.
+    """
 
     def __init__(self, http: HttpClient, egress: Egress, known: Iterable[str]) -> None:
         self._http = http
@@ -47,7 +51,7 @@ class Outside:
 
     async def document(self, url: str, kind: type[T]) -> T | None:
         """The document at `url`; None where there is none. Raises UpstreamFault."""
-        async with await self._send("GET", url, _JSON, b"") as reply:
+        async with self._answer("GET", url, _JSON, b"") as reply:
             if 400 <= reply.status < 500:
                 return None
             if reply.status != 200:
@@ -63,7 +67,7 @@ class Outside:
         stateless era there is nothing to GET; some answer anybody, and ask only those who want to hear more.
         """
         for method, headers, body in (("POST", _GREETING_HEADERS, _GREETING), ("GET", _STREAM, b"")):
-            async with await self._send(method, url, headers, body) as reply:
+            async with self._answer(method, url, headers, body) as reply:
                 if reply.status == 401:
                     return reply.header("www-authenticate")
         return None
@@ -76,19 +80,29 @@ class Outside:
         return await self._posted(url, [*_JSON, ("content-type", "application/json")], body)
 
     async def _posted(self, url: str, headers: HeaderList, body: bytes) -> tuple[int, bytes]:
-        async with await self._send("POST", url, headers, body) as reply:
+        async with self._answer("POST", url, headers, body) as reply:
             return reply.status, await reply.read(_CAP)
 
-    async def _send(self, method: str, url: str, headers: HeaderList, body: bytes) -> Reply:
-        return await self._http.send(
-            method,
-            url,
-            headers=headers,
-            body=body,
-            header_timeout=_SECONDS,
-            idle_timeout=_SECONDS,
-            pinned=await self._pinned(url),
-        )
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, headers: HeaderList, body: bytes
+    ) -> AsyncGenerator[Reply, None]:
+        """All of it has its time: who sends a byte now and then would hold a user's grant, and our end."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                pinned = await self._pinned(url)
+                async with await self._http.send(
+                    method,
+                    url,
+                    headers=headers,
+                    body=body,
+                    header_timeout=None,
+                    idle_timeout=None,
+                    pinned=pinned,
+                ) as reply:
+                    yield reply
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{_host(url)} took longer than {_SECONDS:g} s", cause=error) from error
 
     async def _pinned(self, url: str) -> Destination | None:
         """Where the connection may go; None for the operator's own addresses. Raises UpstreamRefused."""

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from mcp_gateway.credentials.challenge import read_challenge
+from mcp_gateway.credentials.client import OAuthClient
 from mcp_gateway.credentials.credential import ConsentNeeded, HeaderList, Owner, bearer
-from mcp_gateway.credentials.discovery import AuthorizationServer, Discovery
+from mcp_gateway.credentials.discovery import AuthorizationServer, Discovery, Found
 from mcp_gateway.credentials.registration import Registration
 from mcp_gateway.credentials.tokens import UNKNOWN_CLIENT, Token, TokenRefused, Tokens
 from mcp_gateway.credentials.turn import Turn
@@ -31,18 +32,16 @@ class Place(Struct, frozen=True, kw_only=True):
     url: str
     discovery: Discovery
     registration: Registration
+    tokens: Tokens
     scopes: tuple[str, ...] = ()
 
 
 class UserOAuth:
     """The gateway itself comes as `catalog`, and without a credential where that is ()."""
 
-    def __init__(
-        self, place: Place, grants: UserGrants, tokens: Tokens, turn: Turn, clock: Clock, catalog: Owner
-    ) -> None:
+    def __init__(self, place: Place, grants: UserGrants, turn: Turn, clock: Clock, catalog: Owner) -> None:
         self.place = place
         self.grants = grants
-        self._tokens = tokens
         self._turn = turn
         self._clock = clock
         self._catalog = catalog
@@ -121,6 +120,9 @@ class UserOAuth:
         return await asyncio.shield(task)
 
     async def _renew(self, owner: Owner, stale: Held) -> Held:
+        """Nothing but the one request is done in the turn, which is longer than that can take."""
+        found = await self.place.discovery.find()
+        client = await self.place.registration.client(found.server)
         latest = stale
 
         async def ready() -> Held | None:
@@ -132,18 +134,16 @@ class UserOAuth:
             return held if held.grant.access != stale.grant.access else None
 
         name = turn_of(self.place.name, owner)
-        return await self._turn.do(name, ready, lambda: self._refresh(owner, latest))
+        return await self._turn.do(name, ready, lambda: self._refresh(owner, latest, found, client))
 
-    async def _refresh(self, owner: Owner, stale: Held) -> Held:
+    async def _refresh(self, owner: Owner, stale: Held, found: Found, client: OAuthClient) -> Held:
         old = stale.grant
-        found = await self.place.discovery.find()
-        client = await self.place.registration.client(found.server)
         if (found.server.issuer, client.id) != (old.issuer, old.client_id):
             # Whoever speaks for the server now is not who gave this: it must never see it.
             raise ConsentNeeded(self.place.name, owner, old.scopes)
         form = {"grant_type": "refresh_token", "refresh_token": old.refresh, "resource": found.resource}
         try:
-            token = await self._tokens.ask(found.server.token_endpoint, client, form)
+            token = await self.place.tokens.ask(found.server.token_endpoint, client, form)
         except TokenRefused as error:
             if error.error == UNKNOWN_CLIENT:
                 await self.place.registration.unknown(found.server)
@@ -170,7 +170,7 @@ class UserOAuth:
                 return
             client = await self.place.registration.client(server)
             if client.id == client_id:
-                await self._tokens.revoke(server.revocation_endpoint, client, text)
+                await self.place.tokens.revoke(server.revocation_endpoint, client, text)
         except UpstreamFault:
             return
 

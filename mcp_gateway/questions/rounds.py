@@ -16,7 +16,7 @@ from mcp_gateway.questions.wording import STATE, URL_REQUIRED, Question, input_r
 from mcp_gateway.upstreams.upstream import Aside, Call, Upstream
 from shared.clock import Clock
 from shared.dialects.mcp import MISSING_CAPABILITY
-from shared.errors import BadRequest
+from shared.errors import BadRequest, UpstreamBroken
 from shared.jsonrpc import Envelope
 
 
@@ -56,8 +56,7 @@ class Rounds:
             while True:
                 said = await talk.next()
                 if isinstance(said, Asked):
-                    parked = True
-                    return said
+                    return await _put(said, client)
                 message = said.message if isinstance(said, Aside) else said
                 if isinstance(said, Aside) and message.has_id:
                     asked = await self._park(talk, said, client)
@@ -106,6 +105,21 @@ class Rounds:
         state = await self._states.keep(ask, caller, server, state=bytes(asked.requestState))
         members = msgspec.json.decode(answer.result, type=dict[str, Raw])
         return Envelope(result=Raw(msgspec.json.encode(members | {STATE: Raw(msgspec.json.encode(state))})))
+
+
+async def _put(asked: Asked, client: Client) -> Asked:
+    """What a call asks that waits elsewhere, where nobody knows what this client can be asked. Raises
+    UpstreamBroken where it cannot be asked that.
+    """
+    seen: dict[str, Envelope] = {}
+    for key, request in asked.questions.items():
+        question = await client.asked(request)
+        if isinstance(question, bytes):
+            raise UpstreamBroken(
+                f"the MCP server asks for {request.method[:64]}, which may not be asked here"
+            )
+        seen[key] = question
+    return Asked(seen, asked.address)
 
 
 def _result(questions: dict[str, Question], state: str, client: Client) -> Envelope:

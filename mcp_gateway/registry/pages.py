@@ -6,12 +6,13 @@ Source: https://github.com/modelcontextprotocol/registry (v0.1 of its API).
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 from starlette.routing import Route
 
-from mcp_gateway.registry.shown import Shown, asked
+from mcp_gateway.registry.shown import Query, Shown, asked
 from shared.account import Account, Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
@@ -35,6 +36,10 @@ class Shelf(Protocol):
     async def visible(self, caller: Caller) -> list[Shown]: ...
 
     async def search(self, caller: Caller, words: str) -> list[Shown]: ...
+
+    async def described(self, page: Sequence[Shown], caller: Caller) -> list[Shown]:
+        """With what is only looked up for those that are shown; without what has gone meanwhile."""
+        ...
 
 
 class RegistryPages:
@@ -77,28 +82,33 @@ class RegistryPages:
     async def _answer(
         self, exchange: Exchange, flight: Flight, caller: Caller, kind: str, rest: str
     ) -> dict[str, Any]:
-        shelf = self._shelves[kind]
+        shelf, query = self._shelves[kind], asked(exchange.query)
         if rest in ("", "/"):
-            query = asked(exchange.query)
             found = await (shelf.search(caller, query.search) if query.search else shelf.visible(caller))
             page, cursor = query.page([shown for shown in found if query.fits(shown)])
             flight.entry.detail = f"{len(page)} of {len(found)} shown"
-            return _list(kind, shelf, page, cursor)
+            return _list(kind, shelf.key, await shelf.described(page, caller), cursor)
         match = _ONE.fullmatch(rest)
-        named = match["name"] if match is not None else ""
-        versions = [shown for shown in await shelf.visible(caller) if shown.entry.name == named]
+        versions = await self._versions(shelf, caller, query, match["name"] if match is not None else "")
         if match is None or not versions:
             raise NotFound(f"there is no such {shelf.key} here: {rest[1:200]}")
         if match["version"] is None:
-            return _list(kind, shelf, versions, "")
-        return _version(versions, match["version"]).told(shelf.key)
+            return _list(kind, shelf.key, await shelf.described(versions, caller), "")
+        found = await shelf.described([_version(versions, match["version"])], caller)
+        if not found:
+            raise NotFound(f"there is no such {shelf.key} here: {rest[1:200]}")
+        return found[0].told(shelf.key)
+
+    async def _versions(self, shelf: Shelf, caller: Caller, query: Query, name: str) -> list[Shown]:
+        found = [shown for shown in await shelf.visible(caller) if shown.entry.name == name]
+        return [shown for shown in found if query.deleted or shown.entry.state != "deleted"]
 
 
-def _list(kind: str, shelf: Shelf, page: list[Shown], cursor: str) -> dict[str, Any]:
+def _list(kind: str, key: str, page: list[Shown], cursor: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {"count": len(page)}
     if cursor:
         metadata["nextCursor"] = cursor
-    return {kind: [shown.told(shelf.key) for shown in page], "metadata": metadata}
+    return {kind: [shown.told(key) for shown in page], "metadata": metadata}
 
 
 def _version(versions: list[Shown], wanted: str) -> Shown:

@@ -22,7 +22,9 @@ class Published:
 
     def apply(self, payload: bytes, epoch: int) -> None:
         """Takes over the `catalog` snapshot. Raises ValueError where it is none, and keeps what it has."""
-        self._entries = msgspec.json.decode(payload, type=list[CatalogEntry])
+        entries = msgspec.json.decode(payload, type=list[CatalogEntry])
+        # Nobody is shown what nobody has looked at.
+        self._entries = [entry for entry in entries if entry.state != "quarantined"]
         for tell in self.changed:
             tell()
 

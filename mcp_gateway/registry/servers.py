@@ -3,7 +3,7 @@ published or imported, which nobody can call through here.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,14 +14,13 @@ from mcp_gateway.catalog import Catalog
 from mcp_gateway.config import ServerRule
 from mcp_gateway.registry.published import Published, newest
 from mcp_gateway.registry.shown import Shown, by_name
+from mcp_gateway.sight import Sight
 from mcp_gateway.surfaces import Surface
-from shared.catalog_entries import CatalogEntry
+from shared.catalog_entries import LATEST, OWN_NAMESPACE, VERSION, CatalogEntry
 from shared.errors import UpstreamFault
 from shared.identity.principal import Caller
 
 _SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
-# Of whoever says no other: a top-level domain that nobody can have (RFC 6762, appendix G).
-_NAMESPACE = "internal.gatestack"
 _UNTOLD = "0.0.0"
 _LONGEST = 100
 _ACTIONS = ("list",)
@@ -57,19 +56,17 @@ class Servers:
     async def visible(self, caller: Caller) -> list[Shown]:
         """By name, the newest version first: what the caller could use, and what it may list."""
         entries = self._published.of("server")
-        sees = await asyncio.gather(*(self._sees(server, caller) for server in self._rules))
-        found = [
-            await self._configured(server, rule, entries)
-            for (server, rule), seen in zip(self._rules.items(), sees, strict=True)
-            if seen
-        ]
+        sight = await self._authorize.sight(caller)
+        sees = await asyncio.gather(*(self._sees(server, caller, sight) for server in self._rules))
+        mine = [server for server, seen in zip(self._rules, sees, strict=True) if seen]
+        found = list(await asyncio.gather(*(self._configured(server, entries) for server in mine)))
         # A published name that is configured here is called here, or is nothing to the caller.
-        ours = {rule.about.name for rule in self._rules.values()}
+        ours = {_name(server, rule).casefold() for server, rule in self._rules.items()}
         there = {(shown.entry.name, shown.entry.version) for shown in found}
         for entry in entries:
             if (entry.name, entry.version) in there:
                 continue
-            if entry.name not in ours and await self._lists(entry, caller):
+            if entry.name.casefold() not in ours and sight(f"tool:{entry.name}/", _ACTIONS, entry.labels):
                 found.append(Shown(entry=entry, content=entry.content, more={"callable": False}))
         return by_name(found)
 
@@ -78,23 +75,24 @@ class Servers:
         wanted = words.casefold()
         return [shown for shown in await self.visible(caller) if wanted in shown.entry.name.casefold()]
 
-    async def _sees(self, server: str, caller: Caller) -> bool:
-        if await self._authorize.may(caller, f"tool:{server}/", _ACTIONS, self._rules[server].labels):
+    async def described(self, page: Sequence[Shown], caller: Caller) -> list[Shown]:
+        return list(page)
+
+    async def _sees(self, server: str, caller: Caller, sight: Sight) -> bool:
+        if sight(f"tool:{server}/", _ACTIONS, self._rules[server].labels):
             return True
         return await self._authorize.sees(server, caller, Surface(server))
 
-    async def _lists(self, entry: CatalogEntry, caller: Caller) -> bool:
-        return await self._authorize.may(caller, f"tool:{entry.name}/", _ACTIONS, entry.labels)
-
-    async def _configured(self, server: str, rule: ServerRule, entries: list[CatalogEntry]) -> Shown:
-        about, told = rule.about, await self._told(server)
+    async def _configured(self, server: str, entries: list[CatalogEntry]) -> Shown:
+        rule, told = self._rules[server], await self._told(server)
+        about = rule.about
         known = _of(entries, about.name, about.version)
         content = dict(known.content) if known is not None else {}
         for local in ("packages", "remotes", "_meta"):
             content.pop(local, None)
         entry = CatalogEntry(
             kind="server",
-            name=about.name or f"{_NAMESPACE}/{server}",
+            name=_name(server, rule),
             version=about.version or (known.version if known is not None else told.version or _UNTOLD),
             content={},
             owner=about.owner or (known.owner if known is not None else ""),
@@ -105,7 +103,7 @@ class Servers:
             updated_at=self._began,
         )
         usual = {"$schema": _SCHEMA, "description": f"The MCP server {server} behind this gateway"}
-        own = {"title": about.title or told.title, "description": about.description[:_LONGEST]}
+        own = {"title": about.title[:_LONGEST] or told.title, "description": about.description[:_LONGEST]}
         here = {"name": entry.name, "version": entry.version, "remotes": self._remotes(server)}
         return Shown(
             entry=entry,
@@ -117,11 +115,18 @@ class Servers:
         return [{"type": "streamable-http", "url": f"{self._public_url}/servers/{server}/mcp"}]
 
     async def _told(self, server: str) -> _Info:
-        """What the server says of itself."""
+        """What the server says of itself, as far as it can be shown."""
         try:
-            return msgspec.json.decode((await self._catalog.listing(server)).welcome.info, type=_Info)
+            info = msgspec.json.decode((await self._catalog.listing(server)).welcome.info, type=_Info)
         except (UpstreamFault, msgspec.DecodeError):
             return _Info()
+        known = info.version != LATEST and VERSION.fullmatch(info.version)
+        plain = len(info.title) <= _LONGEST and info.title.isprintable()
+        return _Info(version=info.version if known else "", title=info.title if plain else "")
+
+
+def _name(server: str, rule: ServerRule) -> str:
+    return rule.about.name or f"{OWN_NAMESPACE}/{server}"
 
 
 def _of(entries: list[CatalogEntry], name: str, version: str) -> CatalogEntry | None:

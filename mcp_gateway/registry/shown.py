@@ -32,13 +32,22 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     def told(self, key: str) -> dict[str, Any]:
         entry = self.entry
-        official = {
+        official: dict[str, Any] = {
             "status": "active" if entry.state == "imported" else entry.state,
             "publishedAt": _written(entry.published_at),
             "updatedAt": _written(entry.updated_at),
             "isLatest": self.latest,
         }
-        own = {"state": entry.state, "owner": entry.owner, "labels": entry.labels, "source": entry.source}
+        if entry.reason and entry.state in ("deprecated", "deleted"):
+            official["statusMessage"] = entry.reason
+        own: dict[str, Any] = {
+            "state": entry.state,
+            "owner": entry.owner,
+            "labels": entry.labels,
+            "source": entry.source,
+        }
+        if entry.findings:
+            own["findings"] = entry.findings
         return {key: self.content, "_meta": {OFFICIAL: official, OURS: own | self.more}}
 
 

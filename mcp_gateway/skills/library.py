@@ -17,7 +17,8 @@ class SkillLibrary:
     async def told(self, name: str, caller: Caller) -> tuple[str, str] | None:
         """Policy was asked about `name` as it stands. Where that is not the skill's id, it is asked again."""
         found, version = split(name)
-        skill = self._shelf.find(found, version)
-        if skill is None or (name != found and not await self._needs.reads(found, caller)):
+        skill, reader = self._shelf.find(found, version), await self._needs.of(caller)
+        if skill is None or (name != found and not reader.reads(found)):
             return None
-        return skill.text.description, written(skill, await self._needs(skill, caller))
+        [needed] = await reader.needed([skill])
+        return skill.text.description, written(skill, needed)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
+
 from mcp_gateway.transports import SKILLS
 from shared.catalog_entries import LATEST, LONGEST_ID, SKILL_ID, VERSION, SkillText, needs_problems
+from shared.hidden_instructions.scan import scanned
 
 
 class SkillRule(SkillText, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,9 +18,14 @@ class SkillRule(SkillText, frozen=True, kw_only=True, forbid_unknown_fields=True
     labels: tuple[str, ...] = ()
     state: Literal["active", "deprecated"] = "active"
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What seems to be hidden in it."""
+        return scanned(msgspec.json.encode(self))
 
-def problems(rules: Mapping[str, SkillRule]) -> list[str]:
-    """What the types alone cannot see, as `path: problem`."""
+
+def problems(rules: Mapping[str, SkillRule], *, scan: bool) -> list[str]:
+    """What the types alone cannot see, as `path: problem`; with `scan`, characters that nobody sees."""
     found = []
     for name, rule in rules.items():
         path = f"{SKILLS}.{name}"
@@ -28,4 +36,6 @@ def problems(rules: Mapping[str, SkillRule]) -> list[str]:
         if rule.version == LATEST or not VERSION.fullmatch(rule.version):
             found.append(f"{path}.version: {rule.version!r} is no version")
         found += [f"{path}.{problem}" for problem in needs_problems(rule)]
+        hidden = [finding for finding in rule.findings if finding.startswith("hidden:")] if scan else []
+        found += [f"{path}: {finding}: it has characters that nobody sees" for finding in hidden]
     return found

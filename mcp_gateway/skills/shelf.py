@@ -1,20 +1,23 @@
 """Which skills there are: those of the configuration, and those that were published since."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
 
 from mcp_gateway.items import Marks
 from mcp_gateway.registry.published import Published, newest, order
+from mcp_gateway.search.ranking import Words, words
 from mcp_gateway.skills.rule import SkillRule
 from mcp_gateway.transports import SKILLS
 from shared.catalog_entries import LATEST, CatalogEntry, SkillText
 
 SCHEME = "skill://"
+_READ = 2_000
 
 
-class Skill(Struct, frozen=True, kw_only=True):
+class Skill(Struct, frozen=True, kw_only=True, dict=True):
     """One version of a skill."""
 
     entry: CatalogEntry
@@ -29,6 +32,16 @@ class Skill(Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         return self.text.title or self.entry.name
 
+    @property
+    def purpose(self) -> str:
+        """What it is for, without the many words of how it is done."""
+        return f"{self.title}: {self.text.description}"
+
+    @cached_property
+    def words(self) -> Words:
+        """What it is found by."""
+        return words(self.id, " ".join((self.purpose, *self.entry.labels, self.text.instructions))[:_READ])
+
 
 class SkillShelf:
     """`began` is when this process read its configuration, in microseconds since 1970."""
@@ -38,6 +51,8 @@ class SkillShelf:
         self._configured = [_entry(name, rule, began) for name, rule in rules.items()]
         self._published = published
         self._skills: list[Skill] = []
+        self._by_id: dict[str, list[Skill]] = {}
+        self._labels: dict[str, tuple[str, ...]] = {}
         published.changed.append(self._renew)
         self._fill()
 
@@ -51,16 +66,19 @@ class SkillShelf:
 
     def find(self, name: str, version: str = LATEST) -> Skill | None:
         """Also a version that is only deprecated; a deleted one is gone."""
-        for skill in self._skills:
-            wanted = skill.latest if version == LATEST else skill.entry.version == version
-            if skill.id == name and wanted:
-                return skill if skill.entry.state != "deleted" else None
+        found = self.kept(name, version)
+        return found if found is not None and found.entry.state != "deleted" else None
+
+    def kept(self, name: str, version: str) -> Skill | None:
+        """A deleted one too."""
+        for skill in self._by_id.get(name, ()):
+            if skill.latest if version == LATEST else skill.entry.version == version:
+                return skill
         return None
 
     def labels(self, name: str) -> tuple[str, ...]:
         """Those of every version together: an older one does not come with fewer."""
-        every = [label for skill in self._skills if skill.id == name for label in skill.entry.labels]
-        return tuple(dict.fromkeys(every))
+        return self._labels.get(name, ())
 
     def marks(self, others: Marks) -> Marks:
         """What policy knows of an item: for a prompt or resource of this shelf, the skill's labels too."""
@@ -80,17 +98,11 @@ class SkillShelf:
         own = {(entry.name, entry.version) for entry in self._configured}
         published = self._published.of("skill")
         entries = [*self._configured, *(each for each in published if (each.name, each.version) not in own)]
-        latest = newest(entries)
-        entries.sort(key=lambda entry: order(entry.version, entry.published_at), reverse=True)
-        entries.sort(key=lambda entry: entry.name)
-        self._skills = [
-            Skill(
-                entry=entry,
-                text=msgspec.convert(entry.content, SkillText),
-                latest=latest[entry.name] == entry.version,
-            )
-            for entry in entries
-        ]
+        self._skills = _sorted(entries)
+        self._by_id = {}
+        for skill in self._skills:
+            self._by_id.setdefault(skill.id, []).append(skill)
+        self._labels = {name: _labels(skills) for name, skills in self._by_id.items()}
 
 
 def split(name: str) -> tuple[str, str]:
@@ -109,6 +121,31 @@ def _entry(name: str, rule: SkillRule, began: int) -> CatalogEntry:
         owner=rule.owner,
         labels=rule.labels,
         state=rule.state,
+        findings=rule.findings,
         published_at=began,
         updated_at=began,
     )
+
+
+def _sorted(entries: list[CatalogEntry]) -> list[Skill]:
+    """By id, the newest version first. What another release has written, and this one cannot read, is left
+    out.
+    """
+    known = [(entry, text) for entry in entries if (text := _text(entry)) is not None]
+    known.sort(key=lambda one: order(one[0].version, one[0].published_at), reverse=True)
+    known.sort(key=lambda one: one[0].name)
+    latest = newest(entry for entry, _ in known)
+    return [
+        Skill(entry=entry, text=text, latest=latest[entry.name] == entry.version) for entry, text in known
+    ]
+
+
+def _text(entry: CatalogEntry) -> SkillText | None:
+    try:
+        return msgspec.convert(entry.content, SkillText)
+    except msgspec.ValidationError:
+        return None
+
+
+def _labels(skills: list[Skill]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label for skill in skills for label in skill.entry.labels))

@@ -9,8 +9,8 @@ from mcp_gateway.config import ScanName, TrustName
 from mcp_gateway.items import Held, Item, Listing
 from mcp_gateway.methods import KINDS, Kind
 from mcp_gateway.trust.fingerprint import fingerprint
-from mcp_gateway.trust.scan import scanned
 from shared.errors import Unavailable
+from shared.hidden_instructions.scan import scanned
 from shared.tool_pins import Pin, ToolPins, Waiting
 
 CHANGED, NEW, UNREADABLE = "tool:changed", "tool:new", "tool:unreadable"

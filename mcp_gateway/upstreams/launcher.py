@@ -21,7 +21,7 @@ _MIB = 2**20
 
 
 def main(plan: dict[str, Any], told: int) -> None:
-    """`plan` is what `child.py` wrote. What fails is written to the pipe `told`, which closes with exec."""
+    """`plan` is what `launch.py` wrote. What fails is written to the pipe `told`, which closes with exec."""
     os.set_inheritable(told, False)
     what = "its namespaces"
     try:

@@ -31,8 +31,12 @@ class Oidc:
 
     async def authenticate(self, exchange: Exchange) -> Caller | None:
         token = only(exchange, self.places)
-        if token.count(".") != 2:
-            return None
+        return await self.caller(token) if token.count(".") == 2 else None
+
+    async def caller(self, token: str) -> Caller | None:
+        """Whom `token` names, at the start of a new chain; None where its issuer is none of ours. Raises
+        Unauthenticated, Unavailable.
+        """
         principal = await self._issuers.principal(token, self._reserved)
         if principal is None:
             return None

@@ -4,7 +4,7 @@ from shared.asgi import Exchange
 from shared.authenticators.credential import KEY_PLACES, only
 from shared.errors import Unauthenticated
 from shared.identity.keys import PREFIX, KeyRecord, Keyring
-from shared.identity.principal import Caller, ChainBudget, Principal
+from shared.identity.principal import Bounds, Caller, ChainBudget, Principal
 from shared.ledger.entry import new_id
 
 
@@ -44,4 +44,5 @@ class VirtualKey:
             credential="key",
             key=record.id,
             budget=record.budget.narrowed(self._budget),
+            bounds=Bounds(limits=record.limits),
         )

@@ -1,7 +1,7 @@
 """One YAML file, a section a service plus shared ones; every problem found at once, before a socket opens."""
 
 from shared.config.build import Secret
-from shared.config.load import ConfigProblems, Loaded, Problem, load, load_policy
+from shared.config.load import ConfigProblems, Loaded, Problem, load, load_plain, load_policy
 from shared.config.sections import (
     AlertsSection,
     ApprovalsSection,
@@ -25,5 +25,6 @@ __all__ = [
     "StateSection",
     "TelemetrySection",
     "load",
+    "load_plain",
     "load_policy",
 ]

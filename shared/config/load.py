@@ -78,6 +78,16 @@ def load(
     return Loaded(shared=shared, section=own, base=path.parent.resolve())
 
 
+def load_plain(path: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The whole file as plain data, for who only looks at it: what is not set is left empty. Raises
+    ConfigProblems where it cannot be read.
+    """
+    found: dict[str, Any] = _fill(
+        _parse(path), os.environ if environ is None else environ, [], "", path.parent
+    )
+    return found
+
+
 def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> PolicyDocument:
     """The policy in a file of its own, or in the section `policy` of a whole configuration, with what its
     files hold. Whether its rules make sense is not asked here. Raises ConfigProblems.

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Raw
@@ -26,8 +27,11 @@ Walk = Callable[[Whole, See], Whole]
 _DEPTH = 32
 # Shorter numbers are nobody's account.
 _DIGITS = 6
-_TEXTUAL = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
 _BASE64 = re.compile("[A-Za-z0-9+/_-]*={0,2}")
+_TEXTUAL = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# What names something has no blanks in it.
+_NAMING = re.compile(r"(?i:data:\S*)|\S{0,2048}")
 _PLAIN = str.maketrans("-_", "+/")
 
 
@@ -115,19 +119,38 @@ def elements(value: list[Any], visit: Callable[[Any], Any]) -> list[Any]:
     return value if all(new is old for new, old in zip(seen, value, strict=True)) else seen
 
 
+def naming(value: Any, here: Said, see: See) -> Any:
+    """What only names something, as it is. What could be words in its place is looked at like any other."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return elements(value, lambda each: naming(each, here, see))
+    if not isinstance(value, str) or not _NAMING.fullmatch(value):
+        return leaves(value, here, see)
+    return _inline(value, here, see) if value[:5].lower() == "data:" else value
+
+
+def _inline(address: str, here: Said, see: See) -> str:
+    """A file that stands in the place of its address (RFC 2397)."""
+    head, _, written = address.partition(",")
+    given = unquote(written)
+    if head.lower().endswith(";base64"):
+        seen = file_text(given, head[5:], here, see)
+    else:
+        seen = see(replace(here, text=given))
+    return address if seen == given else f"{head},{quote(seen)}"
+
+
 def file_text(data: str, media_type: str, here: Said, see: See) -> str:
-    """A file in base64 as `see` leaves what stands in it, where that is text; the same where it is not."""
-    given = _decoded(data) if media_type.startswith(_TEXTUAL) else ""
+    """A file in base64 as `see` leaves what stands in it, where that is text, whatever it is said to be; the
+    same where it is none.
+    """
+    given = _decoded(data, media_type)
     return _seen(data, given, here, see) if given else data
 
 
 def attached(data: str, media_type: str, here: Said, see: See) -> str:
-    """The same where every file is shown, also one without a word in it. One that does not say what it is
-    counts as text where it can be read as such.
-    """
+    """The same where every file is shown, also one without a word in it."""
     here = replace(here, file=Attachment(media_type, _size(data)))
-    given = _decoded(data) if not media_type or media_type.startswith(_TEXTUAL) else ""
-    return _seen(data, given, here, see)
+    return _seen(data, _decoded(data, media_type), here, see)
 
 
 def _seen(data: str, given: str, here: Said, see: See) -> str:
@@ -135,10 +158,16 @@ def _seen(data: str, given: str, here: Said, see: See) -> str:
     return data if text == given else base64.b64encode(text.encode()).decode()
 
 
-def _decoded(data: str) -> str:
-    """The text of a file, "" where it is none. Both alphabets, with padding and without."""
+def _decoded(data: str, media_type: str) -> str:
+    """The text of a file, "" where it is none. Both alphabets, with padding and without. What calls itself
+    text is read as such, with a few bytes that are none in it.
+    """
     try:
-        return base64.b64decode(data.translate(_PLAIN) + "==").decode()
+        raw = base64.b64decode(data.translate(_PLAIN) + "==")
+        if raw[:2] in _UTF_16:
+            return raw.decode("utf-16")
+        errors = "replace" if media_type.strip().lower().startswith(_TEXTUAL) else "strict"
+        return raw.decode("utf-8", errors)
     except ValueError:
         return ""
 

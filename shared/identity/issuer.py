@@ -14,6 +14,7 @@ Audience = Annotated[str, Meta(min_length=1)]
 # What a name of ours may hold: nothing that patterns, lists, paths or terminals read as something else.
 NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._@+|-]{0,126}[A-Za-z0-9_-])?")
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ROLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}")
 PLACE = re.compile(r"\{([^{}]+)\}")
 _KINDS = ("user:", "agent:", "service:")
 
@@ -29,10 +30,20 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow: list[str] = []
 
 
+class Roles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Roles by what a claim holds (a list, or words with spaces between): only values that `give` names give
+    any.
+    """
+
+    claim: str
+    give: Annotated[dict[str, str], Meta(min_length=1, max_length=256)]
+
+
 class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A principal from a token's claims. `when` are claims and the values that they must have (`*`: any); the
     first mapping that fits decides alone. `sub` is `user:`, `agent:` or `service:` and a name with claims in
-    braces. `scope` names a claim with resource patterns (`model:*`), which narrow what policy allows.
+    braces. `scope` names a claim with resource patterns (`model:*`), which narrow what policy allows, `roles`
+    what rules may call the bearer by (`role:auditor`).
     """
 
     sub: str
@@ -42,13 +53,15 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     project: Claim = Claim(default="")
     tier: Claim = Claim(default="")
     scope: str = ""
+    roles: Roles | None = None
 
 
 class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One identity provider. Without `jwks_url`, its discovery document says where its keys are.
 
     A token must be meant for one of `audiences`, signed with one of `algorithms`, of the type `typ` where one
-    is named, and have all of `require` (claims and their values, `*`: any). Keys that could not be fetched
+    is named, issued to one of `clients` (`azp`, or else `client_id`) where any is named, and have all of
+    `require` (claims and their values, `*`: any). Keys that could not be fetched
     again go on for `keys_hard_limit_seconds`.
     """
 
@@ -58,6 +71,7 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     jwks_url: Annotated[str, Meta(pattern=r"^(https?://[^\s#@]+)?$")] = ""
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256",)
     typ: str = ""
+    clients: list[Audience] = []
     require: dict[str, str] = {}
     leeway_seconds: Annotated[int, Meta(ge=0, le=300)] = 30
     keys_hard_limit_seconds: Annotated[float, Meta(ge=60, le=604_800)] = 3600.0
@@ -93,6 +107,8 @@ def _mapping(path: str, mapping: Mapping) -> list[str]:
     found += [
         f"{path}.tenant: {name!r} is no tenant's name" for name in tenants if not TENANT.fullmatch(name)
     ]
+    given = mapping.roles.give.values() if mapping.roles is not None else ()
+    found += [f"{path}.roles: {name!r} is no role's name" for name in given if not ROLE.fullmatch(name)]
     for member in ("tenant", "team", "project", "tier"):
         claim: Claim = getattr(mapping, member)
         if not claim.claim and not (claim.default or (claim.default == "" and member != "tenant")):

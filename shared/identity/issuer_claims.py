@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from shared.errors import Unauthenticated
-from shared.identity.issuer import NAME, PLACE, TENANT, Claim, Issuer, Mapping
+from shared.identity.issuer import NAME, PLACE, TENANT, Claim, Issuer, Mapping, Roles
 from shared.identity.jws import Claims
 from shared.identity.narrow import NOTHING, Scope
 from shared.identity.principal import Principal
@@ -32,6 +32,7 @@ def principal(claims: Claims, issuer: Issuer, reserved: Collection[str] = ()) ->
         project=_value(claims, mapping.project, "project"),
         tier=_value(claims, mapping.tier, "tier"),
         scope=_scope(claims, mapping.scope),
+        roles=_roles(claims, mapping.roles),
     )
 
 
@@ -100,18 +101,36 @@ def _scope(claims: Claims, name: str) -> Scope:
     return tuple(dict.fromkeys(patterns)) or NOTHING
 
 
+def _roles(claims: Claims, rule: Roles | None) -> tuple[str, ...]:
+    if rule is None:
+        return ()
+    found = _found(claims, rule.claim)
+    values = found.split() if isinstance(found, str) else found
+    if not isinstance(values, list):
+        return ()
+    held = {one for one in values if isinstance(one, str)}
+    return tuple(dict.fromkeys(role for value, role in rule.give.items() if value in held))
+
+
 def _pattern(text: str) -> bool:
     return len(text) <= _LONGEST_PATTERN and text.isascii() and text.isprintable() and " " not in text
 
 
 def _found(claims: Claims, path: str) -> Any:
     """The claim of this name, or the one that the path leads to; None where there is none."""
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for step in path.split("."):
-        found = found.get(step) if isinstance(found, dict) else None
-    return found
+    return _step(claims, path.split("."))
+
+
+def _step(found: Any, steps: list[str]) -> Any:
+    """Names may have dots themselves (`kubernetes.io`): the longest that is there is meant."""
+    if not steps:
+        return found
+    if isinstance(found, dict):
+        for taken in range(len(steps), 0, -1):
+            name = ".".join(steps[:taken])
+            if name in found:
+                return _step(found[name], steps[taken:])
+    return None
 
 
 def _text(value: object) -> str:

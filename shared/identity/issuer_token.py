@@ -97,6 +97,8 @@ def check_signature(token: Presented, key: VerifyingKey | None) -> None:
 def check_claims(claims: Claims, issuer: Issuer, now: float) -> None:
     """Is it for us, for now, and for whoever bears it? Raises Unauthenticated."""
     _for_us(claims.get("aud"), issuer.audiences)
+    if issuer.clients and claims.get("azp", claims.get("client_id")) not in issuer.clients:
+        raise Unauthenticated("this token was issued to an application that is not accepted here")
     check_time(claims, issuer.leeway_seconds, now)
     for name, why in _NEVER.items():
         if name in claims:

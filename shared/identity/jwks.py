@@ -129,7 +129,8 @@ class IssuerKeys(Generic[Key]):
             return
         finally:
             self._asking = None
-        gone = self._keys.keys() - keys.keys()
+        # A name that stands for another key from now on is as good as gone.
+        gone = any(keys.get(kid) != key for kid, key in self._keys.items())
         self._keys, self._good_at = keys, now
         if gone:
             self._changed()

@@ -19,7 +19,8 @@ PREFIX = "gsk_"
 class KeyRecord(Struct, frozen=True):
     """What a virtual key names and may spend. `hash`: the secret's SHA-256 in hex. Times in µs; 0: never.
 
-    After a rotation, the secret before (`old_hash`) is good until `old_until`.
+    `limits` are its own, as `shared/limits/own.py` reads them. After a rotation, the secret before
+    (`old_hash`) is good until `old_until`.
     """
 
     id: str
@@ -37,6 +38,7 @@ class KeyRecord(Struct, frozen=True):
     name: str = ""
     old_hash: str = ""
     old_until: int = 0
+    limits: tuple[str, ...] = ()
 
 
 class NewKey(TypedDict):
@@ -99,6 +101,10 @@ class Keyring:
                 raise Unauthenticated("this key has been rotated: use its new secret")
         return record
 
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The key with this id, whatever state it is in."""
+        return self._by_id.get(key_id)
+
     def check(self, key_id: str) -> None:
         """Raises like `find` when what was started with this key may not go on, or when there is none."""
         if self._by_hash is None:
@@ -108,9 +114,14 @@ class Keyring:
             raise Unauthenticated("the key that this chain was started with no longer exists")
         self._refuse_dead(record)
 
+    def revoked(self, key_id: str) -> bool:
+        """Whether this key is known to be revoked. One that is not known (yet) is not."""
+        record = self._by_id.get(key_id)
+        return record is not None and record.revoked_at > 0
+
     def _refuse_dead(self, record: KeyRecord) -> None:
-        now = self._clock.now_us()
-        if record.revoked_at and record.revoked_at <= now:
+        # Whatever our clock says: another edge's may be ahead of it, and this cannot wait.
+        if record.revoked_at:
             raise Unauthenticated("this key has been revoked: ask your operator for a new one")
-        if record.expires_at and record.expires_at <= now:
+        if record.expires_at and record.expires_at <= self._clock.now_us():
             raise Unauthenticated("this key has expired: ask your operator for a new one")

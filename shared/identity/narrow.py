@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.errors import DelegationRefused
-from shared.identity.principal import Bounds, Caller
+from shared.identity.principal import Caller
 from shared.policy.glob import covers
 
 Scope = tuple[str, ...]
@@ -51,7 +51,8 @@ def narrowed(
     return msgspec.structs.replace(
         caller,
         principal=msgspec.structs.replace(principal, scope=meet(principal.scope, scope)),
-        bounds=Bounds(
+        bounds=msgspec.structs.replace(
+            bounds,
             until=min(filter(None, (bounds.until, until)), default=0),
             depth=min((cap for cap in (bounds.depth, depth) if cap is not None), default=None),
             shares=shares,

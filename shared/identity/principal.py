@@ -10,7 +10,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     """Who a chain was started by: `user:alice`, `agent:planner`, `service:billing`.
 
     `scope` narrows what policy allows to these resource patterns (`model:*`, `tool:git/*`); empty means not
-    narrowed.
+    narrowed. `roles` are those that an identity provider has given, beside the ones that policy itself gives.
     """
 
     sub: str
@@ -19,6 +19,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     project: str = ""
     tier: str = ""
     scope: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 class ChainBudget(Struct, frozen=True, kw_only=True):
@@ -43,12 +44,16 @@ class Bounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `until` is in seconds since 1970 (0: no end of its own): no token for this branch outlives it. `depth` is
     the most delegations that the whole chain may have. `shares` are the budgets of the branches that the
-    caller is in, outermost first, each as `shared/limits/branch.py` writes it.
+    caller is in, outermost first, each as `shared/limits/branch.py` writes it. `limits` are those of the key
+    that the chain was started with (`shared/limits/own.py`). `delegations` are ids, outermost first: to
+    revoke one ends what was handed on with it.
     """
 
     until: int = 0
     depth: int | None = None
     shares: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    delegations: tuple[str, ...] = ()
 
 
 class Trace(Struct, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ class _Claims(Struct, kw_only=True):
     budget: _Budget
     iat: int
     exp: int
+    roles: tuple[str, ...] = ()
     bounds: _Bounds = _Bounds()
     act: Any = None
 
@@ -87,6 +88,11 @@ def delegation_claims(
         raise ValueError(f"{caller.actor} has not delegated to anybody")
     if caller.bounds.until and caller.bounds.until <= clock.now():
         raise DelegationRefused("the time that this delegation was given is over")
+    missing = caller.depth - len(caller.bounds.delegations)
+    # A token that only takes another's place is still the same delegation.
+    ids = (*caller.bounds.delegations, *(new_id() for _ in range(missing)))
+    bounds = msgspec.structs.replace(caller.bounds, delegations=ids)
+    caller = msgspec.structs.replace(caller, bounds=bounds)
     return _claims(caller, issuer, audience, entry_id, trace, min(ttl, _DELEGATION_SECONDS), clock)
 
 
@@ -127,6 +133,8 @@ def _claims(
         "exp": min(now + ttl, caller.bounds.until or now + ttl),
         "jti": new_id(),
     }
+    if principal.roles:
+        claims["roles"] = principal.roles
     if caller.bounds != Bounds():
         claims["bounds"] = msgspec.to_builtins(caller.bounds)
     if act := nested(caller.actors):
@@ -151,6 +159,7 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
             project=found.project,
             tier=found.tier,
             scope=found.scope,
+            roles=found.roles,
         ),
         actors=found.chain,
         chain=found.txn,
@@ -159,7 +168,7 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
         parent=found.parent,
         key=found.key,
         budget=ChainBudget(**_caps(found.budget)),
-        bounds=Bounds(until=found.bounds.until, depth=found.bounds.depth, shares=found.bounds.shares),
+        bounds=Bounds(**msgspec.structs.asdict(found.bounds)),
         trace=w3c.parse(found.trace),
     )
 
@@ -182,6 +191,7 @@ def _problem(claims: _Claims) -> str:
         bounds.until < 0
         or (bounds.until and claims.exp > bounds.until)
         or (bounds.depth is not None and len(chain) - 1 > bounds.depth)
+        or len(bounds.delegations) > len(chain) - 1
     ):
         return "it reaches further than its bounds"
     if claims.trace and w3c.parse(claims.trace) is None:

@@ -62,6 +62,15 @@ def key_of(token: str) -> PublicKey | None:
     return PublicKey(kid, claims.iss, jwk)
 
 
+def claimed(token: str) -> int:
+    """The row up to which a checkpoint says that all are there, whoever signed it; 0 where it says
+    nothing."""
+    try:
+        return msgspec.convert(jws.read(token).claims, _Claims).seq
+    except (Unauthenticated, ValueError):
+        return 0
+
+
 class Notary:
     """Checks checkpoints against public keys: JWK Sets, and single JWKs as the store keeps them. Raises
     ValueError on a set without a key that can be used; a single one is passed over then."""

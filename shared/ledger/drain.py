@@ -20,8 +20,9 @@ from shared.redis_client import Redis, Script
 from shared.store import SigningKey, Store
 
 _LEADER = "gs:drain"
-_LEADER_MS = 10_000
-_RENEW_SECONDS = 3.0
+# How long rows wait in Redis when the one that drains dies. One that stalls for longer only shares the work.
+_LEADER_MS = 4000
+_RENEW_SECONDS = 1.0
 _PAGE = 500
 _BATCH = 2000
 _IDLE_SECONDS = 0.25

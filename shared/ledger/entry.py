@@ -85,6 +85,7 @@ class Entry(Struct, kw_only=True):
     trace_id: str = ""
     span_id: str = ""
     digest: str = ""
+    times: int = 1  # how many calls this stands for: refusals of strangers share one entry
 
 
 def new_id() -> str:

@@ -45,15 +45,17 @@ class _Link(Struct, frozen=True):
 
 
 class Chain:
-    """One writer's rows, taken in the order of their sequence numbers. `finding` is the first that is bad."""
+    """One writer's rows from `first` on, taken in the order of their sequence numbers. `finding` is the first
+    that is bad. What lies before `first` is not asked for."""
 
-    def __init__(self, writer: str, notary: Notary) -> None:
+    def __init__(self, writer: str, notary: Notary, first: int = 1) -> None:
         self.rows = 0
         self.checkpoints = 0
         self.finding: Finding | None = None
         self.note: Finding | None = None
         self._writer = writer
         self._notary = notary
+        self._first = first
         self._signed: dict[int, str] = {}
         self._covered = 0
         self._gap: Finding | None = None
@@ -92,9 +94,20 @@ class Chain:
                 self._check(link, row)
         self._remember(link)
 
+    @property
+    def last(self) -> int:
+        """The last row that was taken."""
+        return self._last[0].seq if self._last else self._first - 1
+
+    def holds(self, kept: KeptRow) -> bool:
+        """Whether this very row was taken a short while ago."""
+        if kept.seq > self.last:
+            return False
+        return self._hashes.get(kept.seq) == hashlib.sha256(kept.body).hexdigest()
+
     def end(self) -> None:
         self._leave()
-        last = self._last[0].seq if self._last else 0
+        last = self.last
         if self._covered > last:
             problem = f"the rows end at {last}, and a signed checkpoint covers {self._covered}"
             self._found(_Link(last + 1, "", ""), Kind.TRUNCATED, problem)
@@ -125,7 +138,7 @@ class Chain:
 
     def _follow(self, link: _Link, row: Row) -> None:
         """The row with the one before it."""
-        before = self._last[0].seq if self._last else 0
+        before = self.last
         if link.seq > before + 1:
             if self._gap is None:
                 missing = (
@@ -139,7 +152,7 @@ class Chain:
         true = [candidate for candidate in self._last if candidate.hash == row.prev]
         if true:
             self._weed(true[0])
-        elif self._last or row.prev:
+        elif self._last or (row.prev and self._first == 1):
             # The row is vouched for by the one behind it, so the one before it is what was changed.
             blamed = self._last[-1] if self._last else link
             self._found(blamed, Kind.CHANGED, "the next row was not written after it")

@@ -41,6 +41,7 @@ class Row(Struct, frozen=True, omit_defaults=True):
     team: str = ""
     project: str = ""
     tier: str = ""
+    roles: tuple[str, ...] = ()
     key: str = ""
     credential: str = ""
     resource: str = ""
@@ -85,6 +86,7 @@ class Row(Struct, frozen=True, omit_defaults=True):
     trace_id: str = ""
     span_id: str = ""
     digest: str = ""
+    times: int = 1
     checkpoint: str = ""
 
     @property
@@ -104,7 +106,7 @@ class SealedRow(Struct, frozen=True):
 _FIELDS = Row.__struct_fields__
 _CALLERS = slice(_FIELDS.index("chain"), _FIELDS.index("resource"))
 _ENTRYS = slice(_FIELDS.index("resource"), _FIELDS.index("checkpoint"))
-_PRINCIPAL = {"tenant": "tenant", "principal": "sub", "team": "team", "project": "project", "tier": "tier"}
+_PRINCIPAL = {"principal": "sub"} | {name: name for name in ("tenant", "team", "project", "tier", "roles")}
 _USAGE = frozenset(Usage.__struct_fields__)
 _of_caller: Callable[[Caller], tuple[Any, ...]] = attrgetter(
     *(f"principal.{_PRINCIPAL[name]}" if name in _PRINCIPAL else name for name in _FIELDS[_CALLERS])

@@ -1,11 +1,12 @@
 """What limits count a caller by, the same everywhere; each service adds what it alone knows (model, tool)."""
 
 from shared.identity.principal import Caller
+from shared.limits import own
 
 
 def caller_facts(caller: Caller) -> dict[str, str]:
     """A fresh dict. `agent` is the agent that acts now, "" where none does. `shares`
-    are the branches that the caller is in (`branch.py`).
+    are the branches that the caller is in (`branch.py`), `limits` those of its key (`own.py`).
     """
     principal = caller.principal
     return {
@@ -18,4 +19,5 @@ def caller_facts(caller: Caller) -> dict[str, str]:
         "tier": principal.tier,
         "chain": caller.chain,
         "shares": "\n".join(caller.bounds.shares),
+        "limits": own.of(caller),
     }

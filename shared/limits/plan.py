@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from shared.limits.branch import branch_limits
 from shared.limits.keys import encoded
-from shared.limits.rule import LimitRule, Unit
+from shared.limits.own import own_limits
+from shared.limits.rule import CODES, PLACES, LimitRule
 from shared.policy.glob import covers
 
 # The order in which amounts travel to the scripts, where the first is 1.
@@ -21,17 +22,6 @@ UNITS = (
     "concurrency",
     "model_calls",
 )
-_UNIT: dict[Unit, int] = {
-    "requests": 0,
-    "tokens": 1,
-    "tokens_in": 2,
-    "tokens_out": 3,
-    "micros": 4,
-    "tool_calls": 5,
-    "agent_calls": 6,
-    "concurrency": 7,
-}
-_CODES = {"second": "s", "minute": "m", "hour": "h", "day": "d", "month": "M", "total": "t"}
 # Callers who have none of these share a counter; a rule per anything else leaves them alone.
 _EVERYBODY = ("key", "user", "team", "project", "tenant", "tier")
 _COMPILED_LISTS = 16
@@ -119,17 +109,18 @@ def plan(rules: Sequence[LimitRule], facts: Facts, estimate: Estimate) -> Plan:
     """The limits of one call. Facts are the caller's (`key`, `user`, `team` …) and the call's (`model`,
     `tool`, `agent`, `route` …); one that is not there matches nothing. `rules` must not change afterwards.
     """
-    shares = facts.get("shares", "")
+    planned = _ruled(rules, facts, estimate)
+    shares, own, key = (facts.get(name, "") for name in ("shares", "limits", "key"))
     if shares and isinstance(shares, str):
-        return _with_shares(_ruled(rules, facts, estimate), shares)
-    return _ruled(rules, facts, estimate)
+        planned = _with(planned, *branch_limits(tuple(shares.split("\n")), planned.amounts))
+    if own and isinstance(own, str) and isinstance(key, str):
+        planned = _with(planned, *own_limits(own, key, planned.amounts))
+    return planned
 
 
-def _with_shares(planned: Plan, shares: str) -> Plan:
-    """`planned` and the budgets of the branches that the caller is in."""
-    branches, arguments = branch_limits(tuple(shares.split("\n")), planned.amounts)
+def _with(planned: Plan, more: Sequence[LimitRule], arguments: Sequence[str | int]) -> Plan:
     return Plan(
-        rules=(*planned.rules, *branches),
+        rules=(*planned.rules, *more),
         arguments=(*planned.arguments, *arguments),
         amounts=planned.amounts,
     )
@@ -166,7 +157,7 @@ class _Compiled:
 
     def __init__(self, rule: LimitRule) -> None:
         self.rule = rule
-        self.unit = _UNIT[rule.unit]
+        self.unit = PLACES[rule.unit]
         self.code = _code(rule)
         self.alerts = f"{rule.amount}:{','.join(map(str, rule.alerts))}" if rule.alerts else ""
         self._per = rule.per
@@ -203,4 +194,4 @@ def _code(rule: LimitRule) -> str:
     if rule.unit == "concurrency":
         return "c"
     # A chain's total goes when the chain is over; the total of anything else stays for good.
-    return "C" if rule.per == "chain" and rule.window == "total" else _CODES[rule.window]
+    return "C" if rule.per == "chain" and rule.window == "total" else CODES[rule.window]

@@ -1,6 +1,6 @@
 """A limit as an operator writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -25,6 +25,25 @@ Unit = Literal[
     "requests", "tokens", "tokens_in", "tokens_out", "micros", "tool_calls", "agent_calls", "concurrency"
 ]
 Window = Literal["second", "minute", "hour", "day", "month", "total"]
+# Each unit's place among a call's amounts, and each window as the scripts know it.
+PLACES: Mapping[str, int] = {
+    "requests": 0,
+    "tokens": 1,
+    "tokens_in": 2,
+    "tokens_out": 3,
+    "micros": 4,
+    "tool_calls": 5,
+    "agent_calls": 6,
+    "concurrency": 7,
+}
+CODES: Mapping[str, str] = {
+    "second": "s",
+    "minute": "m",
+    "hour": "h",
+    "day": "d",
+    "month": "M",
+    "total": "t",
+}
 
 
 class LimitRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

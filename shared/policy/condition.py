@@ -25,7 +25,7 @@ def _matches(pattern: object, text: object) -> bool:
 
 # fmt: off
 NAMES = frozenset((
-    "sub", "actor", "actors", "hop", "depth", "tenant", "team", "project", "tier", "key",
+    "sub", "actor", "actors", "hop", "depth", "tenant", "team", "project", "tier", "roles", "key",
     "model", "provider", "server", "tool", "args", "agent", "skill", "labels", "taint", "tags",
     "method", "path", "hour", "weekday",
 ))

@@ -19,6 +19,7 @@ _IDENTITY: dict[str, Callable[[Caller, int], Any]] = {
     "team": lambda caller, hop: caller.principal.team,
     "project": lambda caller, hop: caller.principal.project,
     "tier": lambda caller, hop: caller.principal.tier,
+    "roles": lambda caller, hop: caller.principal.roles,
     "key": lambda caller, hop: caller.key,
 }
 

@@ -1,8 +1,8 @@
 """A policy as somebody writes it: the rules, and the table of examples that they must get right."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from shared.policy.rules import PolicyRules
 
@@ -16,7 +16,7 @@ class PolicyTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `expect` is what must come out (`approval`: allowed with a person's consent), `rule` by which rule.
     """
 
-    sub: str | list[str]
+    sub: str | Annotated[list[str], Meta(min_length=1)]
     dom: str
     obj: str
     act: str = "invoke"

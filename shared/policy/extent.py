@@ -44,6 +44,9 @@ class Extents:
         """The catalogs among these names and patterns; a pattern may cover the name of a catalog too."""
         plain = [name for name in names if name.startswith(CATALOG)]
         patterns = [name for name in names if name.startswith(ANY)]
+        if not patterns:
+            # Asked of every catalog: walking all of them each time would make that quadratic.
+            return dict.fromkeys(plain)
         covered = [name for name in self._inside if any(covers(pattern, name) for pattern in patterns)]
         return dict.fromkeys((*plain, *covered))
 

@@ -8,7 +8,21 @@ from shared.policy.names import ANY, RESOURCES
 
 # Of every call: who calls, and when.
 ALWAYS = frozenset(
-    ("sub", "actor", "actors", "hop", "depth", "tenant", "team", "project", "tier", "key", "hour", "weekday")
+    (
+        "sub",
+        "actor",
+        "actors",
+        "hop",
+        "depth",
+        "tenant",
+        "team",
+        "project",
+        "tier",
+        "roles",
+        "key",
+        "hour",
+        "weekday",
+    )
 )
 _OF: dict[str, frozenset[str]] = {
     "model": frozenset(("model", "provider", "labels", "tags", "taint")),

@@ -1,6 +1,6 @@
 """How principals and resources may be called: the kinds there are, and names that no request can carry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 PRINCIPALS = ("user", "agent", "service")
@@ -26,16 +26,20 @@ def anyof(sub: str) -> str:
     return f"{kind}:{ANY}" if colon else ANY
 
 
-def membership(ctx: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Team, project and tier that count as subjects: only where the chain begins (hop 0)."""
+def membership(ctx: Mapping[str, Any]) -> tuple[str, str, str, tuple[str, ...]]:
+    """Team, project, tier and given roles that count as subjects: only where the chain begins (hop 0)."""
     if ctx.get("hop", 0) != 0:
-        return ("", "", "")
-    return (_text(ctx.get("team")), _text(ctx.get("project")), _text(ctx.get("tier")))
+        return ("", "", "", ())
+    given = ctx.get("roles")
+    roles = tuple(_text(role) for role in given) if isinstance(given, tuple | list) else ()
+    return (_text(ctx.get("team")), _text(ctx.get("project")), _text(ctx.get("tier")), roles)
 
 
-def groups(team: str, project: str, tier: str) -> list[str]:
-    """The subjects that a membership gives: `team:support`."""
-    return [f"{kind}:{name}" for kind, name in zip(GROUPS, (team, project, tier), strict=True) if name]
+def groups(team: str, project: str, tier: str, roles: Iterable[str] = ()) -> list[str]:
+    """The subjects that a membership gives: `team:support`, `role:auditor`."""
+    named = zip(GROUPS, (team, project, tier), strict=True)
+    found = [f"{kind}:{name}" for kind, name in named if name]
+    return found + [f"role:{role}" for role in roles if role]
 
 
 def _text(value: object) -> str:

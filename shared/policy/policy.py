@@ -20,8 +20,8 @@ from shared.policy.roles import Catalogs, Roles
 from shared.policy.rules import PolicyProblems, PolicyRules, problems
 from shared.policy.scope import in_scope
 
-# What a request is looked up by: sub, dom, obj, act, and the principal's team, project and tier.
-Key = tuple[str, str, str, str, str, str, str]
+# What a request is looked up by: sub, dom, obj, act, and the principal's team, project, tier and given roles.
+Key = tuple[str, str, str, str, str, str, str, tuple[str, ...]]
 
 REMEMBERED = 16_384
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -209,8 +209,8 @@ def _keys(caller: Caller, obj: str, act: str) -> list[Key]:
     """One key a hop. Groups are the origin's: an agent that it delegates to does not join its team."""
     who = caller.principal
     dom = who.tenant
-    first: Key = (caller.actors[0], dom, obj, act, who.team, who.project, who.tier)
-    return [first, *((sub, dom, obj, act, "", "", "") for sub in caller.actors[1:])]
+    first: Key = (caller.actors[0], dom, obj, act, who.team, who.project, who.tier, who.roles)
+    return [first, *((sub, dom, obj, act, "", "", "", ()) for sub in caller.actors[1:])]
 
 
 def _joined(decisions: list[Decision]) -> Decision:

@@ -88,7 +88,16 @@ class Replay:
 
     def _same_rules(self, caller: Caller, row: Row) -> bool:
         who = caller.principal
-        key = (caller.actors, who.tenant, who.team, who.project, who.tier, row.resource, row.action)
+        key = (
+            caller.actors,
+            who.tenant,
+            who.team,
+            who.project,
+            who.tier,
+            who.roles,
+            row.resource,
+            row.action,
+        )
         alike = self._alike.get(key)
         if alike is None:
             sides = [
@@ -206,7 +215,12 @@ def _decided_by_policy(row: Row) -> bool:
 
 def _caller(row: Row) -> Caller:
     principal = Principal(
-        sub=row.principal, tenant=row.tenant, team=row.team, project=row.project, tier=row.tier
+        sub=row.principal,
+        tenant=row.tenant,
+        team=row.team,
+        project=row.project,
+        tier=row.tier,
+        roles=row.roles,
     )
     return Caller(principal=principal, actors=row.actors, chain=row.chain, credential="", key=row.key)
 

@@ -22,6 +22,7 @@ from shared.policy.standing import Match, Standing, weighed
 Table = dict[str, dict[str, list[Match]]]
 _INVOKE = "invoke"
 _EXAMPLES = 5
+_PERSONAL = ("sub", "tenant", *sorted(GROUPS))
 
 
 class Someone(Struct, frozen=True, kw_only=True):
@@ -67,6 +68,10 @@ class Survey:
         self._by_object: dict[str, list[CompiledRule]] = {}
         for rule in policy.rules:
             self._by_object.setdefault(rule.obj, []).append(rule)
+        self._covering = PatternIndex[str]()
+        for resource in self._by_object:
+            for pattern in self._extents.of(resource):
+                self._covering.add(pattern, resource)
 
     def known(self) -> Iterator[Someone]:
         """Everybody whom the policy itself names, once for every tenant that they are named in."""
@@ -84,13 +89,12 @@ class Survey:
         facts: Mapping[str, Any] | None = None,
     ) -> list[Holder]:
         """Who of `people` can do `action` (`*`: any) to `resource`: a name, a pattern or a catalog."""
-        table = self._about(action, self._extents.of(resource))
+        told = _Standings(self._about(action, resource))
         facts = {**spoken(resource), **(facts or {})}
         found, by_subject = [], dict[tuple[str, str], set[str]]()
         for someone in people:
             subjects = self._subjects(someone)
-            matches = _matches(table, someone.tenant, subjects)
-            standing = weighed(matches, _known(someone, facts)) if matches else None
+            standing = told.of(someone, subjects, facts)
             if standing is not None:
                 found.append(Holder(someone=someone, standing=standing))
                 for subject in subjects:
@@ -121,10 +125,15 @@ class Survey:
                 found.append(Permission(action=action, resource=resource, standing=standing, inside=inside))
         return sorted(found, key=lambda line: (line.resource, line.action))
 
-    def _about(self, action: str, wanted: Patterns) -> Table:
+    def _about(self, action: str, resource: str) -> Table:
         """The rules about any of it, by domain and subject."""
+        about = self._by_object
+        if ANY not in resource and not resource.startswith(CATALOG):
+            # One name is found without a walk over everything that rules are about.
+            covering = self._covering.find(resource, stems(resource))
+            about = {name: self._by_object[name] for name in covering}
         table: Table = {}
-        for match in self._met(self._by_object, action, wanted):
+        for match in self._met(about, action, self._extents.of(resource)):
             subjects = table.setdefault(match.rule.dom, {})
             subjects.setdefault(match.rule.sub, []).append(match)
         return table
@@ -166,6 +175,39 @@ class Survey:
         for pattern, rules in by_pattern.items():
             about.add(pattern, _Callers(rules, by_subject))
         return [_called(holder, about) for holder in found]
+
+
+class _Standings:
+    """The standing of one person after another. Those whom the same rules are about share theirs, as far as
+    no condition reads what tells them apart."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        every = (match for subjects in table.values() for found in subjects.values() for match in found)
+        conditions = (match.rule.cond for match in every)
+        read = set[str]().union(*(cond.names for cond in conditions if cond is not None))
+        self._personal = tuple(name for name in _PERSONAL if name in read)
+        self._kept: dict[tuple[object, ...], Standing | None] = {}
+
+    def of(self, someone: Someone, subjects: Iterable[str], facts: Mapping[str, Any]) -> Standing | None:
+        parts = [part for dom in dict.fromkeys((someone.tenant, ANY)) if (part := self._table.get(dom))]
+        met = tuple(subject for part in parts for subject in subjects if subject in part)
+        if not met:
+            return None
+        place = (someone.tenant, met, self._own(someone, facts))
+        if place not in self._kept:
+            matches = (match for part in parts for subject in subjects for match in part.get(subject, ()))
+            self._kept[place] = weighed(matches, _known(someone, facts))
+        return self._kept[place]
+
+    def _own(self, someone: Someone, facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """What conditions read of this person; everything else that is known is the same for everybody, and
+        so is what is no text."""
+        if not self._personal:
+            return ()
+        known = _known(someone, facts)
+        pairs = ((name, known.get(name)) for name in self._personal)
+        return tuple((name, value) for name, value in pairs if isinstance(value, str))
 
 
 class _Callers:
@@ -212,11 +254,6 @@ def askable(resource: str) -> bool:
 def spoken(resource: str) -> dict[str, str]:
     """What a resource's name says of every call to it; nothing where it is not one resource."""
     return spoken_of(resource) if ANY not in resource and not resource.startswith(CATALOG) else {}
-
-
-def _matches(table: Table, tenant: str, subjects: Iterable[str]) -> list[Match]:
-    parts = [table[dom] for dom in dict.fromkeys((tenant, ANY)) if dom in table]
-    return [match for part in parts for subject in subjects for match in part.get(subject, ())]
 
 
 def _known(someone: Someone, facts: Mapping[str, Any]) -> dict[str, Any]:

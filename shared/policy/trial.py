@@ -51,8 +51,10 @@ def _decision(policy: Policy, test: PolicyTest) -> Decision:
         own: dict[str, Any] = {"sub": actors[0], "actor": actors[0], "actors": actors, "tenant": test.dom}
         return policy.decide(actors[0], test.dom, test.obj, test.act, own | {"hop": 0, "depth": 0} | test.ctx)
     texts = {name: test.ctx[name] for name in _PRINCIPAL if isinstance(test.ctx.get(name), str)}
+    given = test.ctx.get("roles")
+    roles = tuple(map(str, given)) if isinstance(given, list | tuple) else ()
     caller = Caller(
-        principal=Principal(sub=actors[0], tenant=test.dom, **texts),
+        principal=Principal(sub=actors[0], tenant=test.dom, roles=roles, **texts),
         actors=actors,
         chain="",
         credential="example",

@@ -1,19 +1,17 @@
-"""From a sealed row to what SQL keeps of it: the columns that queries read, the amounts that rollups add up.
+"""From a sealed row to what SQL keeps of it: the columns that queries read, and what counts as spend.
 
 Whatever a caller or a provider managed to get into a row, its columns fit both databases: a row that cannot
 be stored would hold up every row behind it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any
 
 from shared.ledger.entry import Outcome
 from shared.ledger.row import Row, SealedRow, opened
 
 Record = tuple[Any, ...]
-_Place = tuple[int, int, tuple[str, ...]]  # span, start, the cube's values
 
 COLUMNS = (
     "id",
@@ -58,11 +56,8 @@ CUBE = (
     "tool",
 )
 MEASURES = ("calls", "tokens_in", "tokens_out", "cost_micros")
-SPEND_COLUMNS = ("span", "start", "cube", *CUBE, *MEASURES)
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-# Longest first.
-SPANS = (DAY_US, HOUR_US)
 
 _LONGEST_TEXT, _KEPT_TEXT = 256, 128
 _BIGGEST = 2**62 - 1
@@ -70,10 +65,6 @@ _BIGGEST = 2**62 - 1
 _BIGGEST_AMOUNT = 10**15
 _MADE = frozenset({Outcome.COMPLETED, Outcome.FAILED, Outcome.BROKEN, Outcome.CLIENT_GONE, Outcome.STOPPED})
 _SPENDING = ("model:", "tool:", "prompt:", "resource:", "agent:")
-
-_SPENT, _AT = COLUMNS.index("spent"), COLUMNS.index("started_at")
-_cube_of: Callable[[Record], tuple[str, ...]] = itemgetter(*map(COLUMNS.index, CUBE))
-_amounts_of: Callable[[Record], tuple[int, ...]] = itemgetter(*map(COLUMNS.index, MEASURES[1:]))
 
 
 def columns_of(row: Row) -> Record:
@@ -137,33 +128,6 @@ class Parsed:
             if row.checkpoint:
                 self.tokens.setdefault(key, (key, str(columns[1]), row.checkpoint.replace("\x00", "")))
         self.records = dict(sorted(records.items()))
-
-
-def rollup(records: Iterable[Record]) -> list[Record]:
-    """What these records add to the rollups, in the order of SPEND_COLUMNS and of the rollups' key."""
-    sums: dict[_Place, list[int]] = {}
-    for record in records:
-        if record[_SPENT]:
-            start = record[_AT] // HOUR_US * HOUR_US
-            _add(sums, (HOUR_US, start, _cube_of(record)), (1, *_amounts_of(record)))
-    for (_, start, cube), hour in list(sums.items()):
-        _add(sums, (DAY_US, start // DAY_US * DAY_US, cube), hour)
-    lines = [(span, start, _cube_key(cube), *cube, *total) for (span, start, cube), total in sums.items()]
-    return sorted(lines, key=itemgetter(0, 1, 2))
-
-
-def _add(sums: dict[_Place, list[int]], place: _Place, amounts: Sequence[int]) -> None:
-    total = sums.get(place)
-    if total is None:
-        sums[place] = list(amounts)
-    else:
-        for number, amount in enumerate(amounts):
-            total[number] += amount
-
-
-def _cube_key(cube: tuple[str, ...]) -> bytes:
-    # The dimensions themselves are too long for an index entry of PostgreSQL.
-    return hashlib.blake2b("\x1f".join(cube).encode(), digest_size=16).digest()
 
 
 def fitted(text: str) -> str:

@@ -41,15 +41,6 @@ class Control(ABC):
             )
         )
 
-    async def rotate_key(self, key: KeyRecord) -> bool:
-        """Keeps `key` with its new secret. False when there is none any more whose secret was `old_hash`."""
-        sql = (
-            "UPDATE keys SET hash = $1, record = $2 WHERE id = $3 AND hash = $4 AND revoked_at = 0"
-            " RETURNING id"
-        )
-        values = (key.hash, msgspec.json.encode(key), key.id, key.old_hash)
-        return bool(await self._tell(sql, values))
-
     async def keys(self, tenant: str | None) -> list[KeyRecord]:
         bound = Bound()
         where = scoped("1 = 1", tenant, bound)
@@ -145,23 +136,6 @@ class Control(ABC):
             await self._tell("DELETE FROM marks WHERE kind = 'agent' AND name = $1", (name,))
         return gone
 
-    async def add_catalog_entry(self, entry: CatalogEntry) -> bool:
-        """False when this version is there already: what was published stays as it is."""
-        sql = (
-            "INSERT INTO catalog (kind, name, version, record) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT DO NOTHING RETURNING name"
-        )
-        return bool(await self._tell(sql, _catalogued(entry)))
-
-    async def put_catalog_entries(self, entries: Sequence[CatalogEntry]) -> None:
-        """Makes these what their versions are."""
-        sql = (
-            "INSERT INTO catalog (kind, name, version, record) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (kind, name, version) DO UPDATE SET record = excluded.record"
-        )
-        for entry in entries:
-            await self._tell(sql, _catalogued(entry))
-
     async def catalog_entries(self) -> list[CatalogEntry]:
         found = await self._ask("SELECT record FROM catalog ORDER BY kind, name, version")
         return [msgspec.json.decode(as_bytes(record[0]), type=CatalogEntry) for record in found]
@@ -196,10 +170,6 @@ def _policy(record: Record) -> PolicyVersion:
         reason=str(reason),
         at=as_int(at),
     )
-
-
-def _catalogued(entry: CatalogEntry) -> tuple[object, ...]:
-    return entry.kind, fitted(entry.name), fitted(entry.version), msgspec.json.encode(entry)
 
 
 def as_bytes(value: object) -> bytes:

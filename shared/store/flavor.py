@@ -8,13 +8,17 @@ from shared.store.columns import fitted
 
 
 class Flavor(Struct, frozen=True, kw_only=True):
-    """`glob` compares a column with what `pattern` makes of a text with `*` and `?`, letter case included."""
+    """`glob` compares a column with what `pattern` makes of a text with `*` and `?`, letter case included.
+    `least_cube` is the smallest of the digests of a group.
+    """
 
     blob: str
+    least_cube: str
     compact: str  # for tables whose key is most of the row
     glob: str
     pattern: Callable[[str], str]
     month: str  # of microseconds since 1970, in UTC
+    month_start: str  # of the month that `start` lies in, in microseconds since 1970
 
 
 class Bound:
@@ -48,15 +52,26 @@ def _postgres_pattern(text: str) -> str:
 
 SQLITE = Flavor(
     blob="BLOB",
+    least_cube="min(cube)",
     compact="WITHOUT ROWID",
     glob="{column} GLOB {mark}",
     pattern=_sqlite_pattern,
     month="strftime('%Y-%m', {at} / 1000000, 'unixepoch')",
+    # It knows no months after the year 9999: what lies there is in one.
+    month_start=(
+        "COALESCE(1000000 * strftime('%s', start / 1000000, 'unixepoch', 'start of month'),"
+        " 253402300800000000)"
+    ),
 )
 POSTGRES = Flavor(
     blob="BYTEA",
+    least_cube="decode(min(encode(cube, 'hex')), 'hex')",  # it has no smallest of bytes
     compact="",
     glob="{column} LIKE {mark}",
     pattern=_postgres_pattern,
     month="to_char(to_timestamp({at} / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM')",
+    month_start=(
+        "1000000 * CAST(extract(epoch FROM date_trunc('month',"
+        " to_timestamp(start / 1000000) AT TIME ZONE 'UTC')) AS BIGINT)"
+    ),
 )

@@ -10,10 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from shared.agents import AgentRecord
+from shared.catalog_entries import CatalogEntry, Kind
 from shared.identity.keys import KeyRecord
+from shared.kill import Kill
 from shared.store.columns import Record, fitted
 
 Statement = tuple[str, Sequence[object]]
+KeptRecord = KeyRecord | AgentRecord | Kill | CatalogEntry
 
 
 class Unmet(Exception):
@@ -29,7 +32,7 @@ class Write(Struct, frozen=True, kw_only=True):
     `after` what they shall hold (None: the record goes). One that need not `find` anything may do nothing.
     """
 
-    table: Literal["keys", "agents", "marks"]
+    table: Literal["keys", "agents", "kills", "catalog", "marks"]
     key: dict[str, object]
     seen: dict[str, object] | None = None
     after: dict[str, object] | None = None
@@ -54,7 +57,7 @@ class Write(Struct, frozen=True, kw_only=True):
 class Kept(Struct, frozen=True):
     """A record, and the very bytes that are kept of it: what a change of it has seen."""
 
-    record: KeyRecord | AgentRecord
+    record: KeptRecord
     content: bytes
 
 
@@ -67,6 +70,12 @@ def new_key(key: KeyRecord) -> Write:
 def changed_key(kept: bytes, key: KeyRecord) -> Write:
     """Of a key that has not been revoked meanwhile."""
     after: dict[str, object] = {"record": msgspec.json.encode(key)}
+    return Write(table="keys", key={"id": key.id}, seen={"record": kept, "revoked_at": 0}, after=after)
+
+
+def rotated_key(kept: bytes, key: KeyRecord) -> Write:
+    """Like `changed_key`, of a record that has another secret."""
+    after: dict[str, object] = {"hash": key.hash, "record": msgspec.json.encode(key)}
     return Write(table="keys", key={"id": key.id}, seen={"record": kept, "revoked_at": 0}, after=after)
 
 
@@ -85,6 +94,35 @@ def changed_agent(kept: bytes, agent: AgentRecord) -> Write:
 
 def removed_agent(kept: bytes, name: str) -> Write:
     return Write(table="agents", key={"name": name}, seen={"record": kept})
+
+
+def new_kill(kill: Kill) -> Write:
+    after = {"at": kill.at, "lifted_at": 0, "lifted_by": "", "record": msgspec.json.encode(kill)}
+    return Write(table="kills", key={"id": kill.id}, after=after)
+
+
+def changed_kill(kept: bytes, kill: Kill) -> Write:
+    """Of a kill that has not been lifted meanwhile."""
+    after: dict[str, object] = {"record": msgspec.json.encode(kill)}
+    return Write(table="kills", key={"id": kill.id}, seen={"record": kept, "lifted_at": 0}, after=after)
+
+
+def lifted_kill(kept: bytes, identity: str, at: int, by: str) -> Write:
+    seen: dict[str, object] = {"record": kept, "lifted_at": 0}
+    return Write(table="kills", key={"id": identity}, seen=seen, after={"lifted_at": at, "lifted_by": by})
+
+
+def new_entry(entry: CatalogEntry) -> Write:
+    return Write(table="catalog", key=_entry(entry), after={"record": msgspec.json.encode(entry)})
+
+
+def changed_entry(kept: bytes, entry: CatalogEntry) -> Write:
+    after: dict[str, object] = {"record": msgspec.json.encode(entry)}
+    return Write(table="catalog", key=_entry(entry), seen={"record": kept}, after=after)
+
+
+def removed_entry(kept: bytes, entry: CatalogEntry) -> Write:
+    return Write(table="catalog", key=_entry(entry), seen={"record": kept})
 
 
 def mark(kind: str, name: str, owner: str) -> Write:
@@ -117,6 +155,15 @@ class Objects(ABC):
     async def kept_agents(self) -> list[Kept]:
         return [_kept(record, AgentRecord) for record in await self._ask("SELECT record FROM agents")]
 
+    async def kept_kills(self) -> list[Kept]:
+        """Those in force."""
+        found = await self._ask("SELECT record FROM kills WHERE lifted_at = 0 ORDER BY id")
+        return [_kept(record, Kill) for record in found]
+
+    async def kept_entries(self, kind: Kind) -> list[Kept]:
+        sql = "SELECT record FROM catalog WHERE kind = $1 ORDER BY name, version"
+        return [_kept(record, CatalogEntry) for record in await self._ask(sql, (kind,))]
+
     async def marks(self) -> dict[tuple[str, str], str]:
         """Whose files each kind and name was made from; what was made otherwise is not in it."""
         found = await self._ask("SELECT kind, name, owner FROM marks")
@@ -127,7 +174,11 @@ def _agent(agent: AgentRecord) -> dict[str, object]:
     return {"tenant": fitted(agent.tenant), "at": agent.at, "record": msgspec.json.encode(agent)}
 
 
-def _kept(record: Record, kind: type[KeyRecord] | type[AgentRecord]) -> Kept:
+def _entry(entry: CatalogEntry) -> dict[str, object]:
+    return {"kind": entry.kind, "name": fitted(entry.name), "version": fitted(entry.version)}
+
+
+def _kept(record: Record, kind: type[KeptRecord]) -> Kept:
     content = record[0]
     assert isinstance(content, bytes)
     return Kept(msgspec.json.decode(content, type=kind), content)

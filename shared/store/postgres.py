@@ -8,7 +8,8 @@ import asyncpg
 
 from shared.errors import Unavailable
 from shared.ledger.row import SealedRow
-from shared.store.columns import CUBE, LEDGER, MEASURES, SPEND_COLUMNS, Parsed, Record, rollup
+from shared.store.columns import LEDGER, MEASURES, Parsed, Record
+from shared.store.cubes import CUBES, Cube, rollups
 from shared.store.flavor import POSTGRES
 from shared.store.objects import Statement, Unmet
 from shared.store.relational import Relational
@@ -19,21 +20,29 @@ _MERGE = (
     f"INSERT INTO ledger ({', '.join(LEDGER)}) SELECT {', '.join(LEDGER)} FROM staged_rows ORDER BY id"
     " ON CONFLICT (id) DO NOTHING RETURNING id"
 )
-_TYPES = ("bigint", "bigint", "bytea", *("text" for _ in CUBE), *("bigint" for _ in MEASURES))
-_ADD_UP = (
-    f"INSERT INTO spend ({', '.join(SPEND_COLUMNS)})"
-    f" SELECT * FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(_TYPES, start=1))})"
-    " ON CONFLICT (span, start, cube) DO UPDATE SET calls = spend.calls + excluded.calls,"
-    " tokens_in = spend.tokens_in + excluded.tokens_in, tokens_out = spend.tokens_out + excluded.tokens_out,"
-    " cost_micros = spend.cost_micros + excluded.cost_micros"
-)
+
+
+def _add_up(cube: Cube) -> str:
+    types = ("bigint", "bigint", "bytea", *("text" for _ in cube.dimensions), *("bigint" for _ in MEASURES))
+    table = cube.table
+    return (
+        f"INSERT INTO {table} ({', '.join(cube.columns)})"
+        f" SELECT * FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(types, start=1))})"
+        f" ON CONFLICT (span, start, cube) DO UPDATE SET calls = {table}.calls + excluded.calls,"
+        f" tokens_in = {table}.tokens_in + excluded.tokens_in,"
+        f" tokens_out = {table}.tokens_out + excluded.tokens_out,"
+        f" cost_micros = {table}.cost_micros + excluded.cost_micros"
+    )
+
+
+_ADD_UP = {cube: _add_up(cube) for cube in CUBES}
 _SIGN = "INSERT INTO checkpoints (id, writer, token) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])"
 # Any number nobody else takes: replicas that start together must migrate one after another.
 _MIGRATION_LOCK = 0x6761_7465
 _CONNECTIONS = 4
 _CONNECT_SECONDS = 5
 _CLOSE_SECONDS = 2
-_STATEMENT_SECONDS = 60
+_STATEMENT_SECONDS, _PATIENT_SECONDS = 60, 3600
 
 _GONE = (
     OSError,
@@ -65,8 +74,8 @@ class PostgresStore(Relational):
                 "staged_rows", records=list(parsed.records.values()), columns=LEDGER
             )
             fresh = sorted(record["id"] for record in await connection.fetch(_MERGE))
-            if lines := rollup(parsed.records[key] for key in fresh):
-                await connection.execute(_ADD_UP, *zip(*lines, strict=True))
+            for cube, lines in rollups(parsed.records[key] for key in fresh):
+                await connection.execute(_ADD_UP[cube], *zip(*lines, strict=True))
             if signed := [parsed.tokens[key] for key in fresh if key in parsed.tokens]:
                 await connection.execute(_SIGN, *zip(*signed, strict=True))
         return len(fresh)
@@ -74,6 +83,11 @@ class PostgresStore(Relational):
     async def _ask(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         async with self._connection() as connection:
             return [tuple(record) for record in await connection.fetch(sql, *values)]
+
+    async def _ask_patiently(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
+        async with self._connection() as connection:
+            found = await connection.fetch(sql, *values, timeout=_PATIENT_SECONDS)
+            return [tuple(record) for record in found]
 
     async def _tell(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         return await self._ask(sql, values)
@@ -121,12 +135,13 @@ class PostgresStore(Relational):
             return self._pool
 
     async def _migrate(self) -> None:
-        connection = await asyncpg.connect(
-            self._url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS
-        )
+        # Without a limit: adding up what a large database holds takes minutes, once.
+        connection = await asyncpg.connect(self._url, timeout=_CONNECT_SECONDS)
         try:
             async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+                await connection.execute(
+                    "SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK, timeout=_STATEMENT_SECONDS
+                )
                 await connection.execute(VERSION_TABLE)
                 for statement in pending(await connection.fetchval(VERSION_READ) or 0, POSTGRES):
                     await connection.execute(statement)
@@ -136,3 +151,16 @@ class PostgresStore(Relational):
 
 async def _staged(connection: asyncpg.Connection) -> None:
     await connection.execute(_STAGE)
+
+
+async def version_at(url: str) -> int:
+    """The schema that is there, 0 where there is none. Raises Unavailable."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS)
+        try:
+            there = await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL")
+            return int(await connection.fetchval(VERSION_READ) or 0) if there else 0
+        finally:
+            await connection.close()
+    except (*_GONE, asyncpg.PostgresError) as error:
+        raise Unavailable(f"the database does not answer: {error}", cause=error) from error

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.ledger.row import Row, SealedRow, opened
 from shared.store import chains, spend
-from shared.store.columns import COLUMNS, CUBE, LEDGER, MEASURES, SPANS, Record, fitted
+from shared.store.columns import COLUMNS, DAY_US, LEDGER, MEASURES, Record, fitted
 from shared.store.control import Control, as_bytes, as_int, scoped
-from shared.store.flavor import Bound, matches
+from shared.store.cubes import CUBES, WIDE, Cube
+from shared.store.flavor import Bound, Flavor, matches
 from shared.store.objects import Objects
 from shared.store.query import ChainFilter, ChainLine, EntryFilter, SpendLine, SpendQuery
 from shared.store.record import KeptCheckpoint, KeptRow
+from shared.store.spans import MONTH_US, SPANS
 
 _PAGE = 1000
 _WHO = ("principal", "actor")
@@ -21,6 +23,10 @@ class Relational(Control, Objects):
 
     @abstractmethod
     async def append(self, rows: Sequence[SealedRow]) -> int: ...
+
+    @abstractmethod
+    async def _ask_patiently(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
+        """As `_ask`, where the whole ledger may have to be read."""
 
     @abstractmethod
     async def close(self) -> None: ...
@@ -73,10 +79,10 @@ class Relational(Control, Objects):
         found = await self._ask("SELECT writer FROM ledger UNION SELECT writer FROM checkpoints ORDER BY 1")
         return [str(record[0]) for record in found]
 
-    async def rows(self, writer: str) -> AsyncIterator[KeptRow]:
-        """The writer's rows as they are kept, by sequence number; in pages, so that nothing waits for a
-        reader."""
-        seq, identity = -(2**63), ""
+    async def rows(self, writer: str, after: int | None = None) -> AsyncIterator[KeptRow]:
+        """The writer's rows as they are kept, by sequence number, those behind `after` or all; in pages, so
+        that nothing waits for a reader."""
+        seq, identity = -(2**63) if after is None else after + 1, ""
         sql = (
             f"SELECT {', '.join(LEDGER)} FROM ledger WHERE writer = $1"
             f" AND (seq > $2 OR (seq = $2 AND id > $3)) ORDER BY seq, id LIMIT {_PAGE}"
@@ -87,24 +93,54 @@ class Relational(Control, Objects):
                 yield kept
                 seq, identity = kept.seq, str(record[0])
 
+    async def stretch(self, writer: str, since: int, until: int) -> tuple[int, int] | None:
+        """The first and the last sequence number of the writer's rows that began in the period, and on to the
+        next checkpoint; None where none did."""
+        place = "SELECT seq FROM ledger WHERE writer = $1 AND started_at >= $2 AND started_at < $3"
+        ends = f"SELECT min(seq), max(seq) FROM ({place}) AS place"
+        [(first, last)] = await self._ask_patiently(ends, (writer, since, until))
+        if first is None:
+            return None
+        signed = "SELECT min(seq) FROM ledger WHERE writer = $1 AND seq >= $2 AND checkpoint = 1"
+        [(behind,)] = await self._ask(signed, (writer, last))
+        return as_int(first), as_int(last if behind is None else behind)
+
     async def checkpoints(self, writer: str) -> list[KeptCheckpoint]:
         found = await self._ask("SELECT id, writer, token FROM checkpoints WHERE writer = $1", (writer,))
         return [KeptCheckpoint(*map(str, record)) for record in found]
 
     async def rollup_gap(self) -> str:
         """Where the rollups disagree with the rows they were made from; "" when they agree everywhere."""
-        sums = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in MEASURES[1:])
-        cube = ", ".join(CUBE)
-        for span in SPANS:
-            kept = f"SELECT start, {cube}, {', '.join(MEASURES)} FROM spend WHERE span = {span}"
-            start = f"started_at - started_at % {span}"
-            true = f"SELECT {start}, {cube}, count(*), {sums} FROM ledger WHERE spent = 1 GROUP BY 1, {cube}"
-            # One statement is one snapshot: rows that arrive meanwhile cannot look like a difference.
-            both = f"({kept} EXCEPT {true}) AS a UNION ALL SELECT * FROM ({true} EXCEPT {kept}) AS b"
-            for record in await self._ask(f"SELECT * FROM {both} LIMIT 1"):
-                values = zip(("start", *CUBE), record[: len(CUBE) + 1], strict=True)
-                return ", ".join(f"{name} {value}" for name, value in values if value != "")
+        for cube in reversed(CUBES):
+            for span in SPANS:
+                for record in await self._ask_patiently(_difference(cube, span, self.flavor)):
+                    values = zip(("start", *cube.dimensions), record, strict=False)
+                    return ", ".join(f"{name} {value}" for name, value in values if value != "")
         return ""
+
+
+def _difference(cube: Cube, span: int, flavor: Flavor) -> str:
+    """A line of `cube` that is not what it should be: months are held against days, the wide cube's days and
+    hours against the rows, the other cubes' against the wide one's."""
+    names = ", ".join(cube.dimensions)
+    sums = [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES]
+
+    def kept(table: str, of: int) -> str:
+        at = flavor.month_start if span == MONTH_US else "start"
+        return f"SELECT {at}, {names}, {', '.join(sums)} FROM {table} WHERE span = {of} GROUP BY 1, {names}"
+
+    if span == MONTH_US:
+        true = kept(cube.table, DAY_US)
+    elif cube is WIDE:
+        at = f"started_at - started_at % {span}"
+        true = f"SELECT {at}, {names}, count(*), {', '.join(sums[1:])} FROM ledger WHERE spent = 1"
+        true += f" GROUP BY 1, {names}"
+    else:
+        true = kept(WIDE.table, span)
+    # One statement is one snapshot: rows that arrive meanwhile cannot look like a difference.
+    ours = kept(cube.table, span)
+    both = f"({ours} EXCEPT {true}) AS a UNION ALL SELECT * FROM ({true} EXCEPT {ours}) AS b"
+    return f"SELECT * FROM {both} LIMIT 1"
 
 
 def _row(record: Record) -> Row:

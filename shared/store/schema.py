@@ -1,5 +1,7 @@
 """The tables, as migrations in order. A released one is never changed: what comes later is a new one."""
 
+import msgspec
+
 from shared.errors import Unavailable
 from shared.store.flavor import Flavor
 
@@ -7,6 +9,24 @@ Migration = tuple[str, ...]
 
 VERSION_TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
 VERSION_READ = "SELECT max(version) FROM schema_version"
+
+
+def _narrowed(table: str, dimensions: tuple[str, ...]) -> Migration:
+    """A table of sums by some of the dimensions, and in it what `spend` holds already. The digest of one of
+    the lines behind each sum stands for those of all."""
+    texts = ", ".join(f"{name} TEXT NOT NULL" for name in dimensions)
+    names = ", ".join(dimensions)
+    return (
+        f"""CREATE TABLE {table} (
+            span BIGINT NOT NULL, start BIGINT NOT NULL, cube {{blob}} NOT NULL, {texts},
+            calls BIGINT NOT NULL, tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL,
+            cost_micros BIGINT NOT NULL, PRIMARY KEY (span, start, cube)) {{compact}}""",
+        f"""INSERT INTO {table} (span, start, cube, {names}, calls, tokens_in, tokens_out, cost_micros)
+            SELECT span, start, {{least_cube}}, {names},
+                sum(calls), sum(tokens_in), sum(tokens_out), sum(cost_micros)
+            FROM spend GROUP BY span, start, {names}""",
+    )
+
 
 _LEDGER: Migration = (
     # `body` is what was sealed, `hash` its digest; the others are copies that queries read.
@@ -68,7 +88,44 @@ _MARKS: Migration = (
         PRIMARY KEY (kind, name))""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_LEDGER, _CONTROL, _POLICY_NUMBERS, _AGENTS, _CATALOG, _MARKS)
+_NARROW_CUBES: Migration = tuple(
+    statement
+    for table, dimensions in (
+        ("spend_by_model", ("tenant", "team", "project", "service", "model", "provider")),
+        ("spend_by_agent", ("tenant", "team", "actor", "service")),
+        ("spend_by_tool", ("tenant", "team", "server", "tool")),
+        ("spend_by_principal", ("tenant", "team", "project", "principal", "key", "service")),
+    )
+    for statement in _narrowed(table, dimensions)
+)
+
+_MONTHS: Migration = tuple(
+    f"""INSERT INTO {table} (span, start, cube, {dimensions}, calls, tokens_in, tokens_out, cost_micros)
+        SELECT {31 * 24 * 3_600_000_000}, {{month_start}}, {{least_cube}}, {dimensions},
+            sum(calls), sum(tokens_in), sum(tokens_out), sum(cost_micros)
+        FROM {table} WHERE span = {24 * 3_600_000_000} GROUP BY 2, {dimensions}"""
+    for table, dimensions in (
+        (
+            "spend",
+            "tenant, team, project, principal, actor, key, service, model, provider, server, tool",
+        ),
+        ("spend_by_model", "tenant, team, project, service, model, provider"),
+        ("spend_by_agent", "tenant, team, actor, service"),
+        ("spend_by_tool", "tenant, team, server, tool"),
+        ("spend_by_principal", "tenant, team, project, principal, key, service"),
+    )
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _LEDGER,
+    _CONTROL,
+    _POLICY_NUMBERS,
+    _AGENTS,
+    _CATALOG,
+    _MARKS,
+    _NARROW_CUBES,
+    _MONTHS,
+)
 
 
 def pending(version: int, flavor: Flavor, migrations: tuple[Migration, ...] = MIGRATIONS) -> list[str]:
@@ -79,6 +136,7 @@ def pending(version: int, flavor: Flavor, migrations: tuple[Migration, ...] = MI
         )
     statements: list[str] = []
     for number, migration in enumerate(migrations[version:], start=version + 1):
-        statements += [text.format(blob=flavor.blob, compact=flavor.compact) for text in migration]
+        words = msgspec.structs.asdict(flavor)
+        statements += [text.format(**words) for text in migration]
         statements.append(f"INSERT INTO schema_version (version) VALUES ({number})")
     return statements

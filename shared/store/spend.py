@@ -1,16 +1,19 @@
-"""Spend as SQL: whole days and hours come from the rollups, the period's ragged ends from the rows."""
+"""Spend as SQL: whole months, days and hours come from the rollups, a period's ragged ends from the rows."""
 
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from shared.errors import BadRequest
-from shared.store.columns import CUBE, DAY_US, HOUR_US, MEASURES, SPANS, fitted
+from shared.store.columns import DAY_US, HOUR_US, MEASURES, fitted
+from shared.store.cubes import Cube, cube_for
 from shared.store.flavor import Bound, Flavor, matches
 from shared.store.query import DIMENSIONS, SpendLine, SpendQuery
+from shared.store.spans import MONTH_US, SPANS, ceil, floor
 
 _FOREVER = 2**62
 _COLUMN_OF = {"agent": "actor", "day": f"(at / {DAY_US})", "hour": f"(at / {HOUR_US})"}
+_LONGEST = {"hour": HOUR_US, "day": DAY_US, "month": MONTH_US}
 _FILTERS = ("team", "project", "principal", "agent", "key", "service", "model", "provider", "server", "tool")
 
 
@@ -29,7 +32,7 @@ def parts(since: int, until: int, spans: tuple[int, ...] = SPANS) -> list[Part]:
     if not spans:
         return [Part(0, since, until)]
     span, finer = spans[0], spans[1:]
-    first, last = -(-since // span) * span, until // span * span
+    first, last = ceil(since, span), floor(until, span)
     if first >= last:
         return parts(since, until, finer)
     return [*parts(since, first, finer), Part(span, first, last), *parts(last, until, finer)]
@@ -43,11 +46,13 @@ def statement(query: SpendQuery, flavor: Flavor) -> tuple[str, list[object]]:
     bound = Bound()
     columns = _COLUMN_OF | {"month": flavor.month.format(at="at")}
     dimensions = [columns.get(name, name) for name in query.by]
-    # A day's sum cannot be told apart by hours.
-    spans = tuple(span for span in SPANS if "hour" not in query.by or span <= HOUR_US)
+    # A day's sum cannot be told apart by hours, nor a month's by days.
+    finest = min((_LONGEST[name] for name in query.by if name in _LONGEST), default=MONTH_US)
+    spans = tuple(span for span in SPANS if span <= finest)
     until = _FOREVER if query.until_us is None else query.until_us
     stretches = parts(query.since_us, until, spans) or [Part(0, 0, 0)]
-    sources = [_source(part, bound) for part in stretches]
+    cube = cube_for(_columns(query))
+    sources = [_source(part, cube, bound) for part in stretches]
     sums = [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES]
     text = f"SELECT {', '.join(dimensions + sums)} FROM ({' UNION ALL '.join(sources)}) AS part"
     text += f" WHERE {' AND '.join(_conditions(query, flavor, bound))}"
@@ -69,13 +74,22 @@ def lines(query: SpendQuery, rows: list[tuple[object, ...]]) -> list[SpendLine]:
     return found
 
 
-def _source(part: Part, bound: Bound) -> str:
-    cube = ", ".join(CUBE)
+def _columns(query: SpendQuery) -> set[str]:
+    """The dimensions that the query groups by or looks at."""
+    wanted = {name for name in query.by if name not in _LONGEST}
+    wanted |= {name for name in _FILTERS if getattr(query, name)}
+    return {_COLUMN_OF.get(name, name) for name in wanted} | {"tenant"}
+
+
+def _source(part: Part, cube: Cube, bound: Bound) -> str:
+    names = ", ".join(cube.dimensions)
     if part.span:
         where = f"span = {bound(part.span)} AND start >= {bound(part.since)} AND start < {bound(part.until)}"
-        return f"SELECT start AS at, {cube}, {', '.join(MEASURES)} FROM spend WHERE {where}"
+        return f"SELECT start AS at, {names}, {', '.join(MEASURES)} FROM {cube.table} WHERE {where}"
     where = f"spent = 1 AND started_at >= {bound(part.since)} AND started_at < {bound(part.until)}"
-    return f"SELECT started_at AS at, {cube}, 1 AS calls, {', '.join(MEASURES[1:])} FROM ledger WHERE {where}"
+    return (
+        f"SELECT started_at AS at, {names}, 1 AS calls, {', '.join(MEASURES[1:])} FROM ledger WHERE {where}"
+    )
 
 
 def _conditions(query: SpendQuery, flavor: Flavor, bound: Bound) -> list[str]:

@@ -13,7 +13,8 @@ import msgspec
 
 from shared.errors import Unavailable
 from shared.ledger.row import SealedRow
-from shared.store.columns import LEDGER, SPEND_COLUMNS, Parsed, Record, rollup
+from shared.store.columns import LEDGER, Parsed, Record
+from shared.store.cubes import CUBES, Cube, rollups
 from shared.store.flavor import SQLITE
 from shared.store.objects import Statement, Unmet
 from shared.store.relational import Relational
@@ -21,13 +22,18 @@ from shared.store.schema import VERSION_READ, VERSION_TABLE, pending
 
 _Result = TypeVar("_Result")
 
+
+def _add_up(cube: Cube) -> str:
+    return (
+        f"INSERT INTO {cube.table} ({', '.join(cube.columns)}) VALUES ({', '.join('?' * len(cube.columns))})"
+        " ON CONFLICT (span, start, cube) DO UPDATE SET calls = calls + excluded.calls,"
+        " tokens_in = tokens_in + excluded.tokens_in, tokens_out = tokens_out + excluded.tokens_out,"
+        " cost_micros = cost_micros + excluded.cost_micros"
+    )
+
+
 _INSERT = f"INSERT INTO ledger ({', '.join(LEDGER)}) VALUES ({', '.join('?' * len(LEDGER))})"
-_ADD_UP = (
-    f"INSERT INTO spend ({', '.join(SPEND_COLUMNS)}) VALUES ({', '.join('?' * len(SPEND_COLUMNS))})"
-    " ON CONFLICT (span, start, cube) DO UPDATE SET calls = calls + excluded.calls,"
-    " tokens_in = tokens_in + excluded.tokens_in, tokens_out = tokens_out + excluded.tokens_out,"
-    " cost_micros = cost_micros + excluded.cost_micros"
-)
+_ADD_UP = {cube: _add_up(cube) for cube in CUBES}
 _SIGN = "INSERT INTO checkpoints (id, writer, token) VALUES (?, ?, ?)"
 _KNOWN = "SELECT id FROM ledger WHERE id IN (SELECT value FROM json_each($1))"
 _WAIT_SECONDS = 10
@@ -51,6 +57,9 @@ class SqliteStore(Relational):
 
     async def _ask(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         return await self._reader.run(partial(_execute, sql, values))
+
+    async def _ask_patiently(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
+        return await self._ask(sql, values)
 
     async def _tell(self, sql: str, values: Sequence[object] = ()) -> list[Record]:
         return await self._writer.run(partial(_execute, sql, values))
@@ -168,6 +177,7 @@ def _append(batch: Sequence[SealedRow], connection: sqlite3.Connection) -> int:
         known = {str(record[0]) for record in connection.execute(_KNOWN, {"1": ids})}
         fresh = [record for key, record in parsed.records.items() if key not in known]
         connection.executemany(_INSERT, fresh)
-        connection.executemany(_ADD_UP, rollup(fresh))
+        for cube, lines in rollups(fresh):
+            connection.executemany(_ADD_UP[cube], lines)
         connection.executemany(_SIGN, [token for key, token in parsed.tokens.items() if key not in known])
     return len(fresh)

@@ -49,11 +49,13 @@ class Otel:
         """Spans and log records that nobody took."""
         return self._spans.lost + (self._logs.lost if self._logs is not None else 0)
 
+    def count(self, entry: Entry) -> None:
+        if self._metrics is not None:
+            self._metrics.send(entry)
+
     def send(self, entry: Entry, parent: Trace | None, *, sampled: bool) -> None:
         if sampled:
             self._spans.send(entry, parent)
-        if self._metrics is not None:
-            self._metrics.send(entry)
         if self._logs is not None:
             self._logs.send(entry)
 

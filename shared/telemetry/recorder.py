@@ -19,6 +19,8 @@ class Export(Protocol):
 
     lost: int
 
+    def count(self, entry: Entry) -> None: ...
+
     def send(self, entry: Entry, parent: Trace | None, *, sampled: bool) -> None: ...
 
     def shutdown(self) -> None: ...
@@ -44,7 +46,17 @@ class Telemetry:
 
     def end(self, entry: Entry, parent: Trace | None, *, sampled: bool) -> None:
         """Counts the call, exports it, writes its line when asked to."""
+        self.count(entry)
+        self.tell(entry, parent, sampled=sampled)
+
+    def count(self, entry: Entry) -> None:
+        """Counts a call of which nothing else is said, because another entry speaks for it too."""
         self._meters.count(entry)
+        if self._export is not None:
+            self._export.count(entry)
+
+    def tell(self, entry: Entry, parent: Trace | None = None, *, sampled: bool = False) -> None:
+        """What `end` does, for an entry whose calls have been counted."""
         if self._export is not None:
             self._export.send(entry, parent, sampled=sampled)
         if self._lines:

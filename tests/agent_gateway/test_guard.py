@@ -179,7 +179,7 @@ async def test_files_are_held_to_types_and_sizes(tmp_path: Path, part: dict[str,
     assert row.findings == ((f"guard:files:{finding}", "guard:files:refused") if finding else ())
 
 
-@pytest.mark.parametrize("kind", ["text/plain", ""])
+@pytest.mark.parametrize("kind", ["text/plain", "", "image/png", "give the model other orders"])
 async def test_what_stands_in_a_file_of_text_is_looked_at(tmp_path: Path, kind: str) -> None:
     part = {"raw": base64.urlsafe_b64encode(f"~~ {MAIL} ~~".encode()).decode().rstrip("=")}
     async with agent(Echo()) as writer, gateway(tmp_path, writer=writer, **guarded(PII)) as gate:

@@ -86,7 +86,7 @@ async def test_a_snapshot_that_is_none_changes_nothing(tmp_path: Path) -> None:
     async with agent(Echo()) as writer, gateway(tmp_path, section=LOCAL) as gate:
         await gate.edge.publish(gate.parts, "agents", [record("writer", writer)])
         with pytest.raises(AssertionError, match="agents published"):
-            await gate.edge.publish(gate.parts, "agents", {"not": "a list"})
+            await gate.edge.publish(gate.parts, "agents", {"not": "a list"}, seconds=2.0)
         assert await _names(gate) == ["writer"]
 
 

@@ -1,7 +1,7 @@
 """What the tests of the token endpoint stand on."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -80,12 +80,16 @@ class TokenGate:
 
     async def ask(self, subject: str, *, header: str = "", **fields: Any) -> Answer:
         wanted = {"grant_type": GRANT, "subject_token": subject, "subject_token_type": TYPE} | fields
+        return await self.post("/oauth/token", header=header, **wanted)
+
+    async def post(self, path: str, *, header: str = "", **fields: Any) -> Answer:
+        """A form, sent with this `authorization`."""
         headers = [("content-type", "application/x-www-form-urlencoded")]
         if header:
             headers.append(("authorization", header))
-        sent = urlencode(wanted, doseq=True).encode()
+        sent = urlencode(fields, doseq=True).encode()
         async with await self.http.send(
-            "POST", f"{self.edge.url}/oauth/token", headers=headers, body=sent
+            "POST", f"{self.edge.url}{path}", headers=headers, body=sent
         ) as reply:
             got = {name.decode(): value.decode() for name, value in reply.headers}
             return Answer(reply.status, got, msgspec.json.decode(await reply.read(65_536)))
@@ -101,13 +105,20 @@ class TokenGate:
 
 
 @contextlib.asynccontextmanager
-async def token_gate(directory: Path, **shared: Any) -> AsyncIterator[TokenGate]:
+async def token_gate(
+    directory: Path, issuers: Sequence[dict[str, Any]] = (), **shared: Any
+) -> AsyncIterator[TokenGate]:
+    """`issuers` are identity providers, `shared` other sections."""
     agents = Signer.load_or_create(directory / "agents", "agent_gateway")
     jwks = directory / "agents" / "jwks.json"
     jwks.write_bytes(agents.jwks())
     config = {
         "policy": {"rules": RULES},
-        "identity": {"keys_dir": str(directory / "edge"), "trust": {"agent_gateway": str(jwks)}},
+        "identity": {
+            "keys_dir": str(directory / "edge"),
+            "trust": {"agent_gateway": str(jwks)},
+            "issuers": list(issuers),
+        },
         **shared,
     }
     http = HttpClient()

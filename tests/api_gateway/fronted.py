@@ -11,6 +11,8 @@ from api_gateway.app import SERVICE
 from api_gateway.control import Control
 from shared.http_client import HttpClient
 from shared.identity.keys import KeyRecord
+from shared.ledger.entry import Entry
+from shared.limits.limiter import Lease
 from tests.support.serve import Running, running
 from tests.support.wait import eventually
 
@@ -22,16 +24,36 @@ class Answer(Struct, frozen=True):
 
 
 class Front:
-    """The running edge; `ask` sends one request with the key, read to its end."""
+    """The running edge; `ask` sends one request with the key, read to its end. `entries` are all that have
+    closed.
+    """
 
     def __init__(self, edge: Running) -> None:
         self.edge = edge
         self.http = HttpClient()
         self.key = ""
+        self.entries: list[Entry] = []
+        ledger = edge.parts.account.ledger
+        close = ledger.close
+
+        async def noting(entry: Entry, lease: Lease | None) -> None:
+            await close(entry, lease)
+            self.entries.append(entry)
+
+        ledger.close = noting  # type: ignore[method-assign]
 
     @property
     def port(self) -> int:
         return int(self.edge.url.rpartition(":")[2])
+
+    async def closed(self, count: int = 1, route: str = "route:r") -> list[Entry]:
+        """The entries of requests for routes, once there are that many: however soon their rows move on."""
+
+        def enough() -> list[Entry]:
+            found = [entry for entry in self.entries if entry.resource.startswith(route)]
+            return found if len(found) >= count else []
+
+        return await eventually(enough, f"{count} entries")
 
     async def ask(
         self, path: str, *, method: str = "GET", body: Any = b"", key: str | None = None, **headers: str

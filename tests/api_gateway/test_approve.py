@@ -53,6 +53,14 @@ async def test_another_path_query_or_body_asks_anew(shop: Shop) -> None:
     assert len(await asked(shop.office.edge.parts)) == 4
 
 
+async def test_a_text_is_not_the_json_that_looks_like_it(shop: Shop) -> None:
+    for body in (b"drop", b'"drop"'):
+        call, _ = await shop.parked(body)
+        await decide(shop.office.edge.parts, "denied")
+        assert (await call)[0] == 403
+    assert len(await asked(shop.office.edge.parts)) == 2
+
+
 async def test_what_is_too_large_for_a_person_to_have_seen_is_refused(shop: Shop) -> None:
     assert (await shop.order(b"x" * 1_100_000))[0] == 413
     assert await asked(shop.office.edge.parts) == []

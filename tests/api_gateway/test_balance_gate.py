@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import functools
+import math
 
 import pytest
 
 from api_gateway.balance.gate import Gate
 from api_gateway.balance.settings import Concurrency
+from api_gateway.balance.urgency import Urgency
 from shared.clock import Clock
 from shared.errors import Unavailable
 from tests.support.clock import FakeClock
@@ -94,3 +96,64 @@ async def test_who_leaves_the_queue_leaves_no_hole() -> None:
     assert order == [1]
     async with asyncio.timeout(5), gate.place():
         assert gate.waiting == 0
+
+
+def _urgent(priority: int = 0, patience: float = math.inf) -> Urgency:
+    return Urgency(priority, patience)
+
+
+async def _queued(gate: Gate, urgency: Urgency, order: list[str], name: str) -> None:
+    async with gate.place(urgency):
+        order.append(name)
+
+
+async def test_the_most_urgent_goes_first_and_equals_by_turn() -> None:
+    gate = Gate(Concurrency(limit=1, queue=9, wait_seconds=5), Clock())
+    order: list[str] = []
+    async with asyncio.TaskGroup() as group, gate.place():
+        for number, (name, priority) in enumerate((("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5))):
+            group.create_task(_queued(gate, _urgent(priority), order, name))
+            await eventually(functools.partial(_waits, gate, number + 1), "it waits")
+    assert "".join(order) == "ceadb"
+
+
+async def test_the_least_urgent_gives_way_when_the_queue_is_full() -> None:
+    gate = Gate(Concurrency(limit=1, queue=2, wait_seconds=5), Clock())
+    order: list[str] = []
+    async with gate.place():
+        waiting = [
+            asyncio.create_task(_queued(gate, _urgent(priority), order, str(priority))) for priority in (1, 0)
+        ]
+        await eventually(functools.partial(_waits, gate, 2), "two wait")
+        with pytest.raises(Unavailable):
+            await _queued(gate, _urgent(0), order, "no more urgent than the last")
+        waiting.append(asyncio.create_task(_queued(gate, _urgent(2), order, "2")))
+        with pytest.raises(Unavailable) as shed:
+            await waiting[1]
+        assert shed.value.retry_after is not None
+        assert gate.waiting == 2
+    await asyncio.gather(waiting[0], waiting[2])
+    assert (order, gate.shed) == (["2", "1"], 2)
+    async with gate.place():
+        assert gate.waiting == 0
+
+
+async def test_who_would_have_its_answer_too_late_is_shed_at_once() -> None:
+    clock = FakeClock()
+    gate = Gate(Concurrency(limit=1, queue=9, wait_seconds=60), clock)
+    for _ in range(50):
+        async with gate.place():
+            clock.advance(2)
+    order: list[str] = []
+    async with gate.place():
+        for patience in (1.0, 2.0, 3.9):
+            with pytest.raises(Unavailable):
+                await _queued(gate, _urgent(patience=patience), order, "too late")
+        patient = asyncio.create_task(_queued(gate, _urgent(patience=4.1), order, "in time"))
+        await eventually(functools.partial(_waits, gate, 1), "it waits")
+    await patient
+    assert order == ["in time"]
+
+
+def _waits(gate: Gate, count: int) -> bool:
+    return gate.waiting == count

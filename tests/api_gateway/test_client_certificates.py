@@ -30,6 +30,7 @@ async def test_the_certificate_of_the_connection_is_the_credential(tmp_path: Pat
             transport = httpx.AsyncHTTPTransport(verify=context, http2=True)
             async with httpx.AsyncClient(transport=transport) as client:
                 found.append((await client.get(f"{front.edge.url}/r0/x", headers=claims)).status_code)
-        [row] = [row for row in await front.edge.rows(1) if row.resource == "route:r0"]
+        [entry] = await front.closed()
     assert found == [200, 401, 401]
-    assert (row.actors, row.outcome) == (("user:alice",), "completed")
+    assert entry.caller is not None
+    assert (entry.caller.actors, entry.outcome) == (("user:alice",), "completed")

@@ -9,8 +9,10 @@ import pytest
 from api_gateway import control as control_plane
 from api_gateway.app import SERVICE
 from api_gateway.control import Control
+from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.redis_client import RedisError
+from shared.valkey import EmbeddedValkey
 from tests.support.serve import Running, running
 from tests.support.wait import eventually
 
@@ -40,3 +42,36 @@ async def test_a_kill_that_redis_did_not_take_is_published_later(
     assert len(await control.store.kills()) == 1
     await eventually(lambda: edge.parts.snapshots.epochs()["kills"] > before, "the kill in force")
     assert not edge.parts.failed.is_set()
+
+
+class Ahead(Clock):
+    """An hour ahead of everybody else's."""
+
+    def now_us(self) -> int:
+        return super().now_us() + 3_600_000_000
+
+    def now(self) -> float:
+        return super().now() + 3600
+
+
+async def test_an_edge_whose_clock_is_behind_another_s_orders_all_the_same(
+    tmp_path: Path, valkey: EmbeddedValkey
+) -> None:
+    state = {
+        "state": {"sql": f"sqlite://{tmp_path / 'shared.db'}", "dir": str(tmp_path), "redis": valkey.url}
+    }
+    shared = {**state, "identity": {"keys_dir": str(tmp_path / "keys")}}
+    async with (
+        running(SERVICE, shared, tmp_path / "ahead", clock=Ahead()) as ahead,
+        running(SERVICE, shared, tmp_path / "behind") as behind,
+    ):
+        for edge in (ahead, behind):
+            await eventually(lambda edge=edge: edge.parts.kill.epoch > 0, "it obeys")  # type: ignore[misc]
+        first: Control = ahead.app.state.control
+        second: Control = behind.app.state.control
+        await first.add_kill({"agent": "planner"}, "a test", "user:operator")
+        await second.add_kill({"agent": "writer"}, "a test", "user:operator")
+        kill = await first.add_kill({"agent": "reader"}, "a test", "user:operator")
+        await second.lift_kill(kill.id, "user:operator")
+        assert len(await second.store.kills()) == 2
+        assert behind.parts.kill.epoch == max(edge.parts.kill.epoch for edge in (ahead, behind))

@@ -19,11 +19,18 @@ def test_identity_headers_from_outside_are_dropped() -> None:
             "X-User-Id": "1",
             "Txn_Token": "forged",
             "X_Forwarded_For": "10.0.0.1",
+            "X-WebAuth-User": "root",
+            "X-Goog-Authenticated-User-Email": "root@x",
+            "Cf-Access-Jwt-Assertion": "forged",
+            "X-Client-Cert": "forged",
+            "X_HTTP_Method_Override": "DELETE",
+            "X-Original-URL": "/admin",
+            "X-Goog-Api-Client": "sdk",
             "Accept": "*/*",
         }
     )
     guard.strip_identity(one)
-    assert one.headers == [(b"accept", b"*/*")]
+    assert one.headers == [(b"x-goog-api-client", b"sdk"), (b"accept", b"*/*")]
 
 
 def test_no_credential_goes_inward() -> None:

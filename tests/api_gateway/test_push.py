@@ -1,16 +1,22 @@
 """Notifications of agents outside pass the edge without a caller, as far as that can do no harm."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from api_gateway.app import SERVICE
+from api_gateway.push import Floods
 from shared.asgi import Send
+from shared.client_address import source
+from shared.errors import LimitExceeded
 from shared.http_client import HttpClient
 from tests.support.agents import Heard, RunningAgent, reply, scripted
+from tests.support.clock import FakeClock
 from tests.support.serve import Running, running
 from tests.support.wait import eventually
 
@@ -70,6 +76,26 @@ async def test_nothing_else_gets_in_this_way(
     async with outside(tmp_path) as edge:
         assert await edge.send(method, path, **headers) == status
         assert edge.inner.heard == []
+
+
+async def test_a_path_that_leads_elsewhere_when_resolved_goes_nowhere(tmp_path: Path) -> None:
+    async with outside(tmp_path) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(edge.url).port)
+        try:
+            head = "POST /agents/../push/x HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n"
+            writer.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
+            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 400")
+        finally:
+            writer.close()
+        assert edge.inner.heard == []
+
+
+def test_who_has_one_address_of_a_network_has_all_of_them() -> None:
+    floods = Floods(1, FakeClock())
+    floods.refuse(source({"client": ("2001:db8::1", 1)}))
+    with pytest.raises(LimitExceeded):
+        floods.refuse(source({"client": ("2001:db8::ffff:2", 1)}))
+    floods.refuse(source({"client": ("2001:db8:0:1::1", 1)}))
 
 
 async def test_floods_and_large_bodies_stop_here(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api_gateway.slow_down import SlowDown
+from api_gateway.slow_down import Refused, SlowDown
 from shared.authenticators.virtual_key import VirtualKey
 from shared.errors import LimitExceeded, Unauthenticated
 from shared.identity.keys import KeyRecord, Keyring, new_key
@@ -17,7 +17,8 @@ class Door:
         self.clock = FakeClock()
         self.secret, fields = new_key()
         ring = Keyring(self.clock, [KeyRecord(**fields, sub="user:alice", tenant="acme")])
-        self.stage = SlowDown([VirtualKey(ring)], clock=self.clock)
+        self.refused = Refused(self.clock)
+        self.stage = SlowDown([VirtualKey(ring)], refused=self.refused)
 
     async def knock(self, secret: str, address: str = "192.0.2.1", **headers: str) -> Any:
         one = exchange()
@@ -82,4 +83,4 @@ async def test_however_many_addresses_try_memory_stays_bounded() -> None:
     door = Door()
     for number in range(10_050):
         await door.waits(1, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-    assert len(door.stage._refused) == 10_000
+    assert len(door.refused._refused) == 10_000

@@ -12,14 +12,43 @@ from typing import Any
 
 import uvloop
 
-from tests.bench import agents, apply, calls, kill, lists, memory, models, policy, streams, tools, versus
+from tests.bench import (
+    agents,
+    apply,
+    calls,
+    kill,
+    kill_fleet,
+    ledger,
+    lists,
+    memory,
+    models,
+    policy,
+    streams,
+    tools,
+    versus,
+    who_can,
+)
 
 OUT = Path("bench.json")
 
 
 async def measure(directory: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for part in (calls, agents, tools, lists, versus, models, streams, kill, memory, apply):
+    for part in (
+        calls,
+        agents,
+        tools,
+        lists,
+        versus,
+        models,
+        streams,
+        kill,
+        kill_fleet,
+        memory,
+        apply,
+        ledger,
+        who_can,
+    ):
         print(f"measuring {part.__name__.rpartition('.')[2]} …", flush=True)
         found |= await part.measure(directory)
     print("measuring policy …", flush=True)

@@ -6,6 +6,7 @@ were sent.
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -39,9 +40,10 @@ _MESSAGE = json.dumps(
     }
 ).encode()
 _CHUNKS = 40
+_LENGTH = re.compile(rb'"max_tokens":(\d+)')
 _PAUSE_SECONDS = 0.02
 STREAMED = 50
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def answer(
@@ -73,32 +75,37 @@ class Upstream(asyncio.Protocol):
     def _answer(self, path: bytes, body: bytes) -> None:
         if path.endswith(b"/chat/completions"):
             if b'"stream":true' in body:
-                self._task = asyncio.create_task(self._stream())
+                asked = _LENGTH.search(body)
+                self._task = asyncio.create_task(self._stream(int(asked[1]) if asked else _CHUNKS))
             else:
                 self._transport.write(answer(_CHAT))
         elif path.endswith(b"/v1/messages"):
             self._transport.write(answer(_MESSAGE))
         elif path.endswith(b"/mcp"):
-            self._transport.write(_mcp(json.loads(body), _TOOLS if path.startswith(b"/many/") else [_TOOL]))
+            self._transport.write(mcp(json.loads(body), _TOOLS if path.startswith(b"/many/") else [_TOOL]))
         elif path.endswith(b"agent-card.json"):
-            self._transport.write(answer(json.dumps(_CARD).encode()))
+            self._transport.write(answer(json.dumps(CARD).encode()))
         elif b"SendStreamingMessage" in body:
             self._task = asyncio.create_task(self._agent_stream(json.loads(body)["id"]))
         else:
             self._transport.write(_a2a(json.loads(body)))
 
-    async def _stream(self) -> None:
-        self._transport.write(_STREAM_HEAD)
-        for number in range(_CHUNKS):
-            self._chunk(_delta(number))
-            await asyncio.sleep(_PAUSE_SECONDS)
-        self._chunk({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": _USAGE})
+    async def _stream(self, chunks: int) -> None:
+        self._transport.write(STREAM_HEAD)
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for _ in range(chunks):
+            self._chunk(delta())
+            due += _PAUSE_SECONDS
+            await asyncio.sleep(due - loop.time())
+        usage = {"prompt_tokens": 5, "completion_tokens": chunks, "total_tokens": 5 + chunks}
+        self._chunk({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self._write_chunk(b"data: [DONE]\n\n")
         self._transport.write(b"0\r\n\r\n")
 
     async def _agent_stream(self, request_id: object) -> None:
         """A task with a result in pieces, as fast as they are taken."""
-        self._transport.write(_STREAM_HEAD)
+        self._transport.write(STREAM_HEAD)
         for event in _task_events():
             self._chunk({"jsonrpc": "2.0", "id": request_id, "result": event})
             await asyncio.sleep(0)
@@ -111,14 +118,13 @@ class Upstream(asyncio.Protocol):
         self._transport.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
-_USAGE = {"prompt_tokens": 5, "completion_tokens": _CHUNKS, "total_tokens": 5 + _CHUNKS}
 _TOOL: dict[str, object] = {
     "name": "echo",
     "description": "says it again",
     "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
 }
 _TOOLS = [_TOOL | {"name": f"echo_{number}"} for number in range(20)]
-_CARD = {
+CARD = {
     "name": "bench",
     "description": "answers at once",
     "version": "1",
@@ -132,7 +138,7 @@ _CARD = {
 }
 
 
-def _delta(number: int) -> dict[str, object]:
+def delta() -> dict[str, object]:
     # CLOCK_MONOTONIC is the machine's: the reader subtracts it from its own.
     content = f"{time.monotonic_ns()}"
     return {
@@ -144,7 +150,7 @@ def _delta(number: int) -> dict[str, object]:
     }
 
 
-def _mcp(message: dict[str, object], tools: list[dict[str, object]]) -> bytes:
+def mcp(message: dict[str, object], tools: list[dict[str, object]]) -> bytes:
     if "id" not in message:
         return answer(b"", status="202 Accepted")
     method = message["method"]

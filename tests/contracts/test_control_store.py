@@ -3,13 +3,14 @@
 import asyncio
 
 import msgspec
+import pytest
 
-from shared.catalog_entries import CatalogEntry
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
 from shared.kill import Kill
 from shared.ledger.entry import new_id
-from shared.store import PolicyVersion, SigningKey, Store, open_store
+from shared.store import PolicyVersion, SigningKey, Store, Unmet, open_store
+from shared.store.objects import rotated_key
 
 
 async def test_keys_are_kept_revoked_once_and_read_by_tenant(store: Store) -> None:
@@ -42,11 +43,15 @@ async def test_a_key_is_rotated_from_the_secret_that_it_has_and_not_after_its_en
     key = KeyRecord(id="k1", hash="h1", sub="user:alice", tenant="acme")
     new = msgspec.structs.replace(key, hash="h2", old_hash="h1", old_until=9)
     assert await store.add_key(key)
-    assert await store.rotate_key(new)
-    assert not await store.rotate_key(new)
+    [old] = await store.kept_keys()
+    await store.write([rotated_key(old.content, new)])
+    with pytest.raises(Unmet):
+        await store.write([rotated_key(old.content, new)])
     assert await store.keys(None) == [new]
+    [now] = await store.kept_keys()
     assert await store.revoke_key("k1", 7)
-    assert not await store.rotate_key(msgspec.structs.replace(new, hash="h3", old_hash="h2"))
+    with pytest.raises(Unmet):
+        await store.write([rotated_key(now.content, msgspec.structs.replace(new, hash="h3"))])
 
 
 async def test_kills_stay_in_force_until_lifted(store: Store) -> None:
@@ -99,19 +104,3 @@ async def test_a_signing_keys_id_never_changes_its_meaning(store: Store) -> None
     assert await store.add_signing_key(key)
     assert not await store.add_signing_key(SigningKey(kid="k", issuer="mallory", jwk=b"{}"))
     assert await store.signing_keys() == [key]
-
-
-async def test_a_published_version_stays_until_its_entry_is_put_anew(store: Store) -> None:
-    first, second = (
-        CatalogEntry(kind="skill", name="a", version=version, content={"n": 1}) for version in ("1", "2")
-    )
-    assert await store.add_catalog_entry(second)
-    assert await store.add_catalog_entry(first)
-    assert not await store.add_catalog_entry(msgspec.structs.replace(first, content={"n": 2}))
-    other = CatalogEntry(kind="server", name="a", version="1", content={})
-    assert await store.add_catalog_entry(other)
-    assert await store.catalog_entries() == [other, first, second]
-    deleted = msgspec.structs.replace(first, state="deleted")
-    await store.put_catalog_entries([deleted, msgspec.structs.replace(other, version="2")])
-    newer = msgspec.structs.replace(other, version="2")
-    assert await store.catalog_entries() == [other, newer, deleted, second]

@@ -5,15 +5,23 @@ from typing import Any
 import pytest
 
 from shared.agents import AgentRecord
+from shared.catalog_entries import CatalogEntry
 from shared.identity.keys import KeyRecord
+from shared.kill import Kill
 from shared.store import Store, Unmet
 from shared.store.objects import (
     changed_agent,
+    changed_entry,
     changed_key,
+    changed_kill,
+    lifted_kill,
     mark,
     new_agent,
+    new_entry,
     new_key,
+    new_kill,
     removed_agent,
+    removed_entry,
     revoked_key,
     unmark,
 )
@@ -64,6 +72,35 @@ async def test_agents_change_and_go(store: Store) -> None:
     [now] = await store.kept_agents()
     await store.write([removed_agent(now.content, "a")])
     assert await store.agents(None) == []
+
+
+async def test_kills_change_and_are_lifted(store: Store) -> None:
+    await store.write([new_kill(Kill(id="k", selector={"agent": "a"}, at=5))])
+    [kept] = await store.kept_kills()
+    await store.write([changed_kill(kept.content, Kill(id="k", selector={"agent": "b"}, at=5))])
+    with pytest.raises(Unmet):
+        await store.write([lifted_kill(kept.content, "k", 7, "user:operator")])
+    [now] = await store.kept_kills()
+    await store.write([lifted_kill(now.content, "k", 7, "user:operator")])
+    assert await store.kills() == []
+    with pytest.raises(Unmet):
+        await store.write([new_kill(Kill(id="k", selector={"agent": "a"}))])
+
+
+async def test_versions_in_the_catalog_change_and_go(store: Store) -> None:
+    entry = CatalogEntry(kind="skill", name="a", version="1", content={"n": 1})
+    await store.write([new_entry(entry)])
+    with pytest.raises(Unmet):
+        await store.write([new_entry(entry)])
+    [kept] = await store.kept_entries("skill")
+    assert await store.kept_entries("server") == []
+    later = CatalogEntry(kind="skill", name="a", version="1", content={"n": 1}, state="deprecated")
+    await store.write([changed_entry(kept.content, later)])
+    with pytest.raises(Unmet):
+        await store.write([removed_entry(kept.content, entry)])
+    [now] = await store.kept_entries("skill")
+    await store.write([removed_entry(now.content, entry)])
+    assert await store.catalog_entries() == []
 
 
 async def test_a_mark_goes_with_what_it_marks(store: Store) -> None:

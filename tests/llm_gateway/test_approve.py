@@ -18,6 +18,19 @@ async def test_a_call_waits_until_it_is_approved(plain: Gateway, provider: Scrip
     assert f"approval:{id} approved by {BY}" in (await plain.service.row()).findings
 
 
+async def test_what_was_approved_for_one_address_is_not_for_another(
+    plain: Gateway, provider: ScriptedProvider
+) -> None:
+    parts = plain.service.parts
+    await asks(plain.edge, parts, "model:*")
+    for path in ("/v1/embeddings", "/v1/responses"):
+        call = asyncio.create_task(plain.hear({"model": "fast", "input": "hello"}, path=path))
+        assert f'"path":"{path}"' in (await waiting(parts)).approval.preview
+        await decide(parts, "denied")
+        assert (await call).status == 403
+    assert provider.calls == []
+
+
 async def test_a_refused_call_says_so_in_the_callers_dialect(
     plain: Gateway, provider: ScriptedProvider
 ) -> None:

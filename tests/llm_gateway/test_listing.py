@@ -90,3 +90,29 @@ async def test_geminis_clients_get_their_own_form(plain: Gateway, path: str) -> 
     listed = (await plain.get(path)).json
     assert [model["name"] for model in listed["models"]] == ["models/fast", "models/gpt-4o-mini"]
     assert (await plain.get(f"{path}/fast")).json["name"] == "models/fast"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "sign"),
+    [
+        ("/v1/models/nope", {}, ("error", "code", "model_not_found")),
+        ("/v1/models/nope", {"anthropic-version": "2023-06-01"}, ("error", "type", "not_found_error")),
+        ("/anthropic/v1/models/nope", {}, ("error", "type", "not_found_error")),
+        ("/anthropic/v1/nothing", {}, ("error", "type", "not_found_error")),
+        ("/v1beta/models/nope", {}, ("error", "status", "NOT_FOUND")),
+        ("/gemini/v1beta/models/nope", {}, ("error", "status", "NOT_FOUND")),
+        ("/v1beta/nothing", {}, ("error", "status", "NOT_FOUND")),
+    ],
+)
+async def test_an_error_has_the_form_of_the_clients_whose_path_it_is(
+    opened: Open, provider: ScriptedProvider, path: str, headers: dict[str, str], sign: tuple[str, str, str]
+) -> None:
+    async with opened(provider, models=MODELS) as gateway:
+        heard = await gateway.get(path, headers=gateway.identity() | headers)
+        member, field, value = sign
+        assert (heard.status, heard.json[member][field]) == (404, value)
+        if value == "not_found_error":
+            assert heard.json["type"] == "error"
+        refused = await gateway.get(path, headers=headers)
+        assert refused.status == 401
+        assert refused.json.keys() == heard.json.keys()

@@ -12,10 +12,10 @@ from tests.support.serve import running
 
 @contextlib.asynccontextmanager
 async def replica_of(
-    first: Gateway, directory: Path, redis: str, servers: Mapping[str, Any]
+    first: Gateway, directory: Path, redis: str, servers: Mapping[str, Any], **section: Any
 ) -> AsyncIterator[Gateway]:
     config = {
-        "mcp_gateway": {"servers": dict(servers), "refresh_seconds": 0.01},
+        "mcp_gateway": {"servers": dict(servers), "refresh_seconds": 0.01} | section,
         "policy": {"rules": [rule()]},
     }
     async with running(SERVICE, config, directory, edge=first.edge, redis=redis) as service:

@@ -30,6 +30,16 @@ async def test_each_caller_is_shown_its_own_list_again(opened: Open, server: tup
             assert await gateway.tools(caller=someone("user:mallory")) == []
 
 
+async def test_one_person_with_other_roles_is_shown_another_list(
+    opened: Open, server: tuple[Shifting, str]
+) -> None:
+    rules = [rule("user:alice", "tool:s/read"), rule("role:writer", "tool:s/write")]
+    async with opened({"s": http(server[1])}, rules=rules) as gateway:
+        for _ in range(2):
+            assert await gateway.tools(caller=someone(roles=("writer",))) == ["s__read", "s__write"]
+            assert await gateway.tools() == ["s__read"]
+
+
 async def test_what_a_condition_decides_is_decided_each_time(
     opened: Open, server: tuple[Shifting, str]
 ) -> None:

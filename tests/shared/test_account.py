@@ -118,6 +118,29 @@ async def test_a_client_that_leaves_ends_the_request_and_runs_its_clean_up() -> 
     assert cleaned.is_set()
 
 
+async def test_a_request_that_stays_is_brought_to_its_end_without_its_client() -> None:
+    noticed = asyncio.Event()
+
+    class Leaving(OpenWire):
+        async def receive(self) -> Message:
+            message = await super().receive()
+            if message["type"] == "http.disconnect":
+                noticed.set()
+            return message
+
+    async def stage(flight: Flight, one: Exchange) -> None:
+        flight.stay()
+        await one.body(10)
+        wire.gone.set()
+        await asyncio.wait_for(noticed.wait(), 5)
+        await asyncio.sleep(0)
+        await one.reply(200, [])
+
+    wire = Leaving()
+    entry = await Frame(wire).run(stage)
+    assert (entry["outcome"], entry["status"]) == ("completed", 200)
+
+
 @pytest.mark.parametrize("started", [False, True])
 async def test_a_kill_cuts_what_is_in_flight(started: bool) -> None:
     cleaned: list[str] = []

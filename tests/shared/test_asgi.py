@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from shared import asgi
-from shared.asgi import Message, forwardable
+from shared.asgi import Message, Patience, forwardable
 from shared.errors import BadRequest, ClientGone, TooLarge
 from tests.support.exchange import Wire, exchange
 
@@ -91,9 +90,7 @@ def test_hop_by_hop_headers_and_those_that_connection_names_stay_behind() -> Non
     assert forwardable(headers, frozenset((b"b",))) == [(b"a", b"1")]
 
 
-async def test_a_client_that_stops_in_the_middle_of_its_body_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_client_that_stops_in_the_middle_of_its_body_is_not_waited_for() -> None:
     class Stalled(Wire):
         async def receive(self) -> Message:
             if self.incoming:
@@ -101,8 +98,10 @@ async def test_a_client_that_stops_in_the_middle_of_its_body_is_not_waited_for(
             await asyncio.wait_for(asyncio.Event().wait(), 5)
             raise AssertionError
 
-    monkeypatch.setattr(asgi, "_BODY_IDLE_SECONDS", 0.01)
-    wire = Stalled()
-    wire.incoming = [{"type": "http.request", "body": b"half", "more_body": True}]
-    with pytest.raises(BadRequest, match="nothing more of the body"):
-        await exchange(wire=wire).body(100)
+    for patience, said in ((Patience(idle=0.01), "nothing more of"), (Patience(whole=0.01), "was not there")):
+        wire = Stalled()
+        wire.incoming = [{"type": "http.request", "body": b"half", "more_body": True}]
+        stalled = exchange(wire=wire)
+        stalled.patience = patience
+        with pytest.raises(BadRequest, match=said):
+            await stalled.body(100)

@@ -133,6 +133,23 @@ async def test_an_answer_cut_in_the_middle_is_broken_and_a_silent_one_times_out(
             await reply.read(100)
 
 
+async def test_a_chunk_without_a_size_is_broken_at_once_however_late_it_comes(client: HttpClient) -> None:
+    read = asyncio.Event()
+
+    async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 ok\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await read.wait()
+        writer.write(b"zz\r\nhello\r\n0\r\n\r\n")
+        await reader.read()
+
+    async with upstream(broken) as url, await client.send("GET", url) as reply:
+        chunks = reply.chunks()
+        assert await anext(chunks) == b"hello"
+        read.set()
+        with pytest.raises(UpstreamBroken):
+            await anext(chunks)
+
+
 async def test_an_answer_over_the_cap_is_refused(client: HttpClient) -> None:
     async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 ok\r\nContent-Length: 50\r\n\r\n" + b"x" * 50)

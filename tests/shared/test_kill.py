@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shared.errors import GatestackError, Killed, Unavailable
+from shared.errors import GatestackError, Killed, Stopping, Unavailable
 from shared.identity.principal import Caller, Principal
 from shared.kill import DIMENSIONS, Kill, KillSwitch
 from shared.ledger.entry import Entry
@@ -31,7 +31,8 @@ class Source:
 class World:
     def __init__(self) -> None:
         self.source = Source()
-        self.switch = KillSwitch(self.source, FakeClock())
+        self.revoked: set[str] = set()
+        self.switch = KillSwitch(self.source, FakeClock(), revoked=self.revoked.__contains__)
         self.cut: list[tuple[str, GatestackError]] = []
         self.epoch = 0
 
@@ -167,6 +168,26 @@ def test_a_dry_run_tells_what_would_be_cut_and_cuts_nothing(world: World) -> Non
         world.switch.hits({"usr": "x"})
 
 
+def test_what_is_in_flight_with_a_revoked_key_is_cut_and_nothing_more_of_it_begins(world: World) -> None:
+    world.open(call("e1"))
+    world.open(Entry(id="e2", service="s", started_at=0))
+    world.switch.keys_changed()
+    assert world.cut == []
+    world.revoked.add("k1")
+    world.switch.keys_changed()
+    [(name, error)] = world.cut
+    assert (name, error.detail) == ("e1", "the key that this call was started with has been revoked")
+    with pytest.raises(Killed):
+        world.switch.check(call("e3"))
+
+
+def test_stopping_ends_whatever_is_open_and_says_why(world: World) -> None:
+    world.open(call("e1"))
+    world.open(Entry(id="e2", service="s", started_at=0))
+    world.switch.stop()
+    assert [(name, type(error)) for name, error in world.cut] == [("e1", Stopping), ("e2", Stopping)]
+
+
 def test_a_list_that_nobody_can_confirm_refuses_everything(world: World) -> None:
     world.order()
     world.source.age = 10.0
@@ -217,4 +238,4 @@ def test_a_call_that_nobody_has_identified_yet_can_only_be_stopped_with_all_othe
 
 def test_the_dimensions_are_those_of_the_design() -> None:
     named = {"tenant", "user", "agent", "key", "chain", "model", "provider", "tool", "server", "skill", "all"}
-    assert set(DIMENSIONS) == named
+    assert set(DIMENSIONS) == named | {"team", "project", "delegation"}

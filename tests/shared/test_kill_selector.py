@@ -2,16 +2,17 @@
 
 import pytest
 
-from shared.identity.principal import Caller, Principal
+from shared.identity.principal import Bounds, Caller, Principal
 from shared.kill_selector import DIMENSIONS, Selector
 from shared.ledger.entry import Entry
 
 CALLER = Caller(
-    principal=Principal(sub="user:alice", tenant="acme"),
+    principal=Principal(sub="user:alice", tenant="acme", team="support", project="apollo"),
     actors=("user:alice", "agent:planner", "agent:researcher"),
     chain="c1",
     credential="identity",
     key="k1",
+    bounds=Bounds(delegations=("d1", "d2")),
 )
 ENTRY = Entry(
     id="e1",
@@ -34,6 +35,10 @@ BARE = Entry(id="e2", service="api_gateway", started_at=0)
     [
         {"all": "*"},
         {"tenant": "acme"},
+        {"delegation": "d1"},
+        {"tenant": "acme", "delegation": "d2"},
+        {"team": "sup*"},
+        {"project": "apollo"},
         {"user": "alice"},
         {"user": "user:alice"},
         {"user": "al*"},

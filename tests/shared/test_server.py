@@ -9,6 +9,7 @@ import pytest
 
 from shared import server
 from shared.asgi import Exchange, Receive, Scope, Send
+from shared.errors import ClientGone
 from shared.http_client import HttpClient
 from shared.server import ServerName
 from tests.support.wait import eventually
@@ -21,6 +22,7 @@ class App:
         self.go_on = asyncio.Event()
         self.waiting = asyncio.Event()
         self.left = asyncio.Event()
+        self.unread = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,6 +34,8 @@ class App:
             await exchange.write(b"data: one\n\n")
             await asyncio.wait_for(self.go_on.wait(), 5)
             await exchange.finish(b"data: two\n\n")
+        elif exchange.path == "/flood":
+            await self._flood(exchange)
         elif exchange.path == "/wait":
             self.waiting.set()
             await asyncio.wait_for(exchange.disconnected(), 5)
@@ -39,14 +43,25 @@ class App:
         else:
             await exchange.reply(201, [(b"x-path", exchange.path.encode())], body)
 
+    async def _flood(self, exchange: Exchange) -> None:
+        await exchange.start(200, [])
+        try:
+            while True:
+                await exchange.write(b"x" * 65_536)
+        except ClientGone:
+            self.unread.set()
+
 
 @contextlib.asynccontextmanager
 async def served(name: ServerName) -> AsyncIterator[tuple[App, str]]:
+    """Whatever is open when it stops is let go on after the grace period."""
     app, stop, ready = App(), asyncio.Event(), asyncio.Event()
     listener = server.bind("127.0.0.1:0")
     url = server.url_of(listener)
     task = asyncio.create_task(
-        server.serve(app, listener, stop, server=name, grace_seconds=1, ready=ready.set)
+        server.serve(
+            app, listener, stop, server=name, grace_seconds=0.2, ready=ready.set, end_open=app.go_on.set
+        )
     )
     try:
         await asyncio.wait_for(ready.wait(), 5)
@@ -89,6 +104,32 @@ async def test_it_tells_when_a_client_has_left(name: ServerName) -> None:
         await asyncio.wait_for(app.waiting.wait(), 5)
         writer.close()
         await asyncio.wait_for(app.left.wait(), 5)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_what_is_open_when_it_stops_has_its_say_after_the_grace_period(name: ServerName) -> None:
+    client = HttpClient()
+    async with contextlib.AsyncExitStack() as opened:
+        opened.push_async_callback(client.close)
+        async with served(name) as (app, url):
+            reply = await opened.enter_async_context(await client.send("GET", f"{url}/stream"))
+            chunks = reply.chunks()
+            assert await anext(chunks) == b"data: one\n\n"
+            rest = asyncio.create_task(_rest(chunks))
+        assert app.go_on.is_set()
+        assert await rest == b"data: two\n\n"
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_UNREAD_SECONDS", 0.3)
+    async with served("hypercorn") as (app, url):
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 1) as deaf:
+            deaf.sendall(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n")
+            await asyncio.wait_for(app.unread.wait(), 10)
+
+
+async def _rest(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
 
 
 def test_an_address_that_is_taken_is_told_with_its_reason() -> None:

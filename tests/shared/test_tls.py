@@ -11,16 +11,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from aioquic.asyncio.client import connect
-from aioquic.h3.connection import H3_ALPN
-from aioquic.quic.configuration import QuicConfiguration
 
 from shared import server, tls
 from shared.server import ServerName
 from shared.tls import Listening, Tls
-from tests.support.http3 import Http3Client
 from tests.support.tls import HOST, Authority, key_of
-from tests.support.tls_app import app, served_apart
+from tests.support.tls_app import app
 from tests.support.wait import eventually
 
 SERVERS: tuple[ServerName, ...] = ("hypercorn", "granian")
@@ -84,20 +80,6 @@ async def test_only_what_is_configured_is_offered(tmp_path: Path) -> None:
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         with pytest.raises(httpx.ConnectError):
             await ask(at.url, old)
-
-
-async def test_http_3_answers_at_the_same_port_and_is_announced(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    async with served_apart(authority.tls(http3=True)) as port:
-        async with httpx.AsyncClient(verify=authority.client()) as client:
-            announced = (await client.get(f"https://{HOST}:{port}")).headers["alt-svc"]
-        quic = QuicConfiguration(alpn_protocols=H3_ALPN, cafile=str(authority.path), server_name=HOST)
-        async with connect(HOST, port, configuration=quic, create_protocol=Http3Client) as peer:
-            assert isinstance(peer, Http3Client)
-            status, body = await peer.ask("POST", "/x", b"z" * 300_000)
-    told = msgspec.json.decode(body)
-    assert f'h3=":{port}"' in announced
-    assert (status, told["version"], told["scheme"], told["read"]) == (200, "3", "https", 300_000)
 
 
 async def test_plain_text_at_a_tls_port_is_hung_up_on(tmp_path: Path) -> None:

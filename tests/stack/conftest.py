@@ -1,5 +1,5 @@
-"""One stack for all tests of a module: four services in processes of their own; models, tools and agents are
-the test's.
+"""One stack for all modules that bring none of their own: four services in processes of their own; models,
+tools and agents are the test's.
 """
 
 import contextlib
@@ -112,7 +112,7 @@ def _sections(provider: str, tools: str, agents: dict[str, RunningAgent]) -> dic
     }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     async with open_world(tmp_path_factory.mktemp("stack")) as opened:
         yield opened

@@ -18,7 +18,7 @@ from tests.stack.puppet import perform
 from tests.support.stack import Answer
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 

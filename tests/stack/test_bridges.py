@@ -20,6 +20,7 @@ from tests.support.mcp_servers import Seen, tool_server
 from tests.support.providers import Call, ScriptedProvider, completion, stream
 from tests.support.serve import serving
 from tests.support.stack import free_ports, running_stack
+from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -211,8 +212,13 @@ async def test_a_scope_narrows_what_is_handed_back(world: World) -> None:
 
 async def test_agents_are_tools(world: World) -> None:
     async with tools(world.url, await world.key()) as client:
-        listed = {tool.name for tool in (await client.list_tools()).tools}
-        assert {f"agents__{name}" for name in world_agents()} <= listed
+
+        async def all_listed() -> bool:
+            listed = {tool.name for tool in (await client.list_tools()).tools}
+            return {f"agents__{name}" for name in world_agents()} <= listed
+
+        # The gateway of tools hears of agents a moment after it is ready.
+        await eventually(all_listed, "every agent among the tools")
         answer = await client.call_tool("agents__planner", {"message": json.dumps([{"model": "fast"}])})
         assert json.loads(getattr(answer.content[0], "text", "")) == [{"ok": "hello"}]
         poem = await client.call_tool("agents__poet", {"message": "hi"})

@@ -9,7 +9,7 @@ from tests.stack.conftest import World
 from tests.support.wait import eventually
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 

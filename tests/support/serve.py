@@ -10,7 +10,7 @@ async with running(SERVICE, {"llm_gateway": {...}, "policy": {...}}, tmp_path, e
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,10 @@ from shared.limits.keys import tenant_keys
 from shared.parts import Parts, open_parts
 from shared.redis_client import Redis
 from shared.run import Service
+from shared.server import Clients
 from shared.snapshots import Snapshots
 from shared.tls import Listening, Tls
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 TENANT = "acme"
 _GRACE_SECONDS = 1.0
@@ -98,13 +99,15 @@ class Edge:
         wanted = {"sub": "user:alice", "tenant": TENANT, "team": "support"} | record
         return secret, KeyRecord(**fields, **wanted, created_at=self._clock.now_us())
 
-    async def publish(self, parts: Parts, name: str, payload: Any) -> None:
-        """Publishes a snapshot and waits until the service obeys it."""
+    async def publish(self, parts: Parts, name: str, payload: Any, *, seconds: float = SECONDS) -> None:
+        """Publishes a snapshot and waits until the service obeys it, so long and no longer."""
         self._epoch = max(self._epoch + 1, int(self._clock.now() * 1000))
         epoch = self._epoch
         publisher = Snapshots(parts.redis, None, self._clock)
         await publisher.publish(name, msgspec.json.encode(payload), epoch, self.signer)
-        await eventually(lambda: parts.snapshots.epochs().get(name, 0) >= epoch, f"{name} published")
+        await eventually(
+            lambda: parts.snapshots.epochs().get(name, 0) >= epoch, f"{name} published", seconds=seconds
+        )
 
     async def keys(self, parts: Parts, records: Sequence[KeyRecord]) -> None:
         await self.publish(parts, "keys", records)
@@ -169,7 +172,10 @@ async def running(
     async with open_parts(service.name, loaded, clock) as parts:
         app = service.build(loaded, parts)
         tls = loaded.section.tls
-        async with service.living(loaded, parts, app), serving(app, tls) as url:
+        async with (
+            service.living(loaded, parts, app),
+            serving(app, tls, parts.kill.stop, service.clients(loaded.section)) as url,
+        ):
             if edge is not None:
                 await edge.keys(parts, [])
                 await edge.kill(parts)
@@ -177,14 +183,28 @@ async def running(
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, tls: Tls | None = None) -> AsyncIterator[str]:
+async def serving(
+    app: Any,
+    tls: Tls | None = None,
+    end_open: Callable[[], None] | None = None,
+    clients: Clients = Clients(),  # noqa: B008  it is frozen
+) -> AsyncIterator[str]:
     """Serves any ASGI app on a free port, and yields its address."""
     stop, ready = asyncio.Event(), asyncio.Event()
     listener: socket.socket = server.bind("127.0.0.1:0")
     url = server.url_of(listener, secure=tls is not None)
     listening = Listening(tls) if tls is not None else None
     task = asyncio.create_task(
-        server.serve(app, listener, stop, grace_seconds=_GRACE_SECONDS, ready=ready.set, tls=listening)
+        server.serve(
+            app,
+            listener,
+            stop,
+            grace_seconds=_GRACE_SECONDS,
+            ready=ready.set,
+            tls=listening,
+            end_open=end_open,
+            clients=clients,
+        )
     )
     try:
         await ready.wait()

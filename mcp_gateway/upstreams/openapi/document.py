@@ -7,15 +7,25 @@ from typing import Any
 
 import msgspec
 import yaml
-from msgspec import Struct
+from msgspec import Struct, field
 
 _VERSION = re.compile(r"3\.(0|1)\.\d{1,3}(-\w{1,20})?")
 # The schemas of real documents stay below 30.
 _DEEPEST = 100
+_MOST_PARTS = 500_000
 
 
 class Unusable(ValueError):
     """A document, or a part of one, that cannot be used; the text says which and why."""
+
+
+class Room:
+    """How many parts all schemas of a document may have together, once their references are resolved: a small
+    document can refer to one large schema from everywhere.
+    """
+
+    def __init__(self) -> None:
+        self.left = _MOST_PARTS
 
 
 class Document(Struct, frozen=True):
@@ -24,6 +34,7 @@ class Document(Struct, frozen=True):
     root: dict[str, Any]
     old: bool
     place: str = ""
+    room: Room = field(default_factory=Room)
 
     @property
     def title(self) -> str:

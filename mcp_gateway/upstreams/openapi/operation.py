@@ -26,15 +26,16 @@ class Body(Struct, frozen=True, kw_only=True):
         return self.media == FORM
 
 
-class Operation(Struct, frozen=True, kw_only=True, dict=True):
+class Operation(Struct, frozen=True, kw_only=True):
     """`answers` is the schema of structured answers; with `wrapped` they stand below `result`, because what
-    the API answers is no object.
+    the API answers is no object. `own_query` are the names in the query that only the operator sets.
     """
 
     name: str
     method: str
     path: str
     parameters: tuple[Parameter, ...] = ()
+    own_query: tuple[str, ...] = ()
     body: Body | None = None
     title: str = ""
     text: str = ""

@@ -101,6 +101,7 @@ def _operation(
         method=method,
         path=path,
         parameters=parameters,
+        own_query=tuple(transport.query),
         body=body,
         title=text_of(raw, "summary")[:200],
         text="\n\n".join(filter(None, (text_of(raw, "summary"), text_of(raw, "description")))),

@@ -48,7 +48,12 @@ def request(operation: Operation, arguments: Mapping[str, Raw]) -> Request:
                 raise NotSendable(f"arguments.{each.argument}: must be given")
             continue
         try:
-            _place(each, value, parts, query, headers)
+            if each.place == "path":
+                parts[each.name] = in_path(each, value)
+            elif each.place == "query":
+                query += _pairs(each, value, operation)
+            else:
+                headers.append((each.name.lower(), in_header(each, value)))
         except NotSendable as error:
             raise NotSendable(f"arguments.{each.argument}: {error}") from None
     target = _target(operation.path, parts, query)
@@ -60,15 +65,23 @@ def request(operation: Operation, arguments: Mapping[str, Raw]) -> Request:
     return Request(method, target, [*headers, ("content-type", operation.body.media)], body)
 
 
-def _place(
-    each: Parameter, value: Any, parts: dict[str, str], query: Pairs, headers: list[tuple[str, str]]
-) -> None:
-    if each.place == "path":
-        parts[each.name] = in_path(each, value)
-    elif each.place == "query":
-        query += in_query(each, value)
-    else:
-        headers.append((each.name.lower(), in_header(each, value)))
+def _pairs(each: Parameter, value: Any, operation: Operation) -> Pairs:
+    """What stands in the query. The members of an object can stand there as parameters of their own: never
+    as one that somebody else sets. Raises NotSendable.
+    """
+    others = [other.name for other in operation.parameters if other.place == "query"]
+    taken = {_called(name) for name in (*others, *operation.own_query)} - {_called(each.name)}
+    pairs = in_query(each, value)
+    if any(_called(unquote(name)) in taken for name, _ in pairs):
+        raise NotSendable("has a member that is the name of another parameter")
+    return pairs
+
+
+def _called(name: str) -> str:
+    """A parameter's name as careless servers read it: whatever the case, and what is in brackets is part of
+    it.
+    """
+    return name.partition("[")[0].casefold()
 
 
 def _target(path: str, parts: Mapping[str, str], query: Pairs) -> str:

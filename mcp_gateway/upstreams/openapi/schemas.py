@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
+
 from mcp_gateway.upstreams.openapi.document import Document, Unusable
 from mcp_gateway.upstreams.openapi.references import target
 
 _DEEPEST = 48
 _MOST_PARTS = 5_000
+# What is no schema (texts, lists of values) counts by its length.
+_PART_BYTES = 64
 # What says nothing about a value, or speaks of a place that is not there any more.
 _DROPPED = frozenset(
     ("example", "examples", "xml", "externalDocs", "discriminator", "$id", "$schema", "$anchor", "$comment")
@@ -27,12 +31,13 @@ _ONE = frozenset(
 )
 _MANY = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _NAMED = frozenset(("properties", "patternProperties", "dependentSchemas"))
+_TOO_LARGE = "a schema of it is too large once its references are resolved"
 _DYNAMIC = ("$dynamicRef", "$recursiveRef")
 
 
 class Inliner:
-    """For one schema: its parts are counted. `hidden` properties are left out: `readOnly` ones of what is
-    sent, `writeOnly` ones of what comes back.
+    """For one schema: its parts are counted, and so are those of all in its document. `hidden` properties are
+    left out: `readOnly` ones of what is sent, `writeOnly` ones of what comes back.
     """
 
     def __init__(self, document: Document, hidden: str) -> None:
@@ -42,9 +47,9 @@ class Inliner:
 
     def __call__(self, schema: Any, way: tuple[str, ...] = (), depth: int = 0) -> Any:
         """The schema without references. Raises Unusable for one that loops or is too large."""
-        self._left -= 1
-        if self._left < 0 or depth > _DEEPEST:
-            raise Unusable("a schema of it is too large once its references are resolved")
+        self._spend(1)
+        if depth > _DEEPEST:
+            raise Unusable(_TOO_LARGE)
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
@@ -82,7 +87,17 @@ class Inliner:
             return [self(part, way, depth + 1) for part in value]
         if word in _NAMED and isinstance(value, dict):
             return {name: self(part, way, depth + 1) for name, part in value.items()}
+        if isinstance(value, list | dict) or (isinstance(value, str) and len(value) >= _PART_BYTES):
+            self._spend(len(msgspec.json.encode(value)) // _PART_BYTES)
         return value
+
+    def _spend(self, parts: int) -> None:
+        self._left -= parts
+        self._document.room.left -= parts
+        if self._left < 0:
+            raise Unusable(_TOO_LARGE)
+        if self._document.room.left < 0:
+            raise Unusable("the schemas before it leave no room for its own: choose with include")
 
     def _show(self, made: dict[str, Any], schema: dict[str, Any]) -> None:
         properties = made.get("properties")

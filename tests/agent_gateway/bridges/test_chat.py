@@ -43,6 +43,16 @@ async def test_what_it_is_sent_is_its_own_credential_and_a_chat(tmp_path: Path) 
         }
 
 
+async def test_an_endpoint_outside_gets_no_token_to_call_back_with(tmp_path: Path) -> None:
+    """Whoever acts for the caller is an agent: a chat endpoint only answers."""
+    async with ScriptedProvider() as provider:
+        bridge = {"kind": "chat", "model": "verse", "url": provider.base_url}
+        async with gateway(tmp_path, section={"agents": {"poet": {"bridge": bridge}}}) as gate:
+            provider.will(completion("ok"))
+            assert text_of(await said(gate, "hi")) == "ok"
+        assert "authorization" not in provider.calls[0].headers
+
+
 async def test_its_card_is_made_and_signed_here(tmp_path: Path) -> None:
     skills = [{"id": "sonnet", "name": "Sonnets"}]
     async with ScriptedProvider() as provider, poet(tmp_path, provider, skills=skills) as gate:
@@ -64,6 +74,17 @@ async def test_a_conversation_is_remembered_and_bounded(tmp_path: Path) -> None:
         told = [[(m["role"], m["content"]) for m in call.json["messages"]] for call in provider.calls]
         assert told[1] == [("user", "first"), ("assistant", "one"), ("user", "second")]
         assert told[2] == [("user", "second"), ("assistant", "two"), ("user", "third")]
+
+
+async def test_what_is_too_long_to_be_told_again_is_not_kept(tmp_path: Path) -> None:
+    async with ScriptedProvider() as provider, poet(tmp_path, provider, memory_bytes=1_000) as gate:
+        provider.will(completion("one"), completion("two"), completion("three"))
+        context = (await said(gate, "first"))["contextId"]
+        await said(gate, "x" * 100_000, contextId=context)
+        [turns] = await gate.parts.redis.execute("KEYS", "*:bridge:turns:*")
+        assert await gate.parts.redis.execute("LRANGE", turns, 0, -1) == [b'["assistant","two"]']
+        await said(gate, "third", contextId=context)
+        assert [m["content"] for m in provider.calls[2].json["messages"]] == ["two", "third"]
 
 
 async def test_a_foreign_conversation_is_none(tmp_path: Path) -> None:

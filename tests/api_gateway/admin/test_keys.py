@@ -63,6 +63,19 @@ async def test_the_list_says_when_a_key_was_last_used(office: Office) -> None:
     await eventually(used, "the key's last use")
 
 
+async def test_a_key_has_limits_of_its_own_that_no_other_key_feels(office: Office) -> None:
+    mine = await office.key("user:admin", "acme", limits=["requests/hour=2", "concurrency=5"])
+    other = await office.key("user:admin", "acme")
+    assert [await status(office, mine) for _ in range(3)] == [200, 200, 429]
+    assert await status(office, other) == 200
+    made = await office.ask("POST", "/keys/none/rotate", {})
+    assert made.status == 404
+    for wrong in (["requests=2"], ["wishes/day=1"], ["requests/day=1", "requests/day=2"]):
+        body = {"sub": "user:admin", "tenant": "acme", "limits": wrong}
+        answer = await office.ask("POST", "/keys", body)
+        assert (answer.status, "limits" in answer.body["detail"]) == (400, True), answer.body
+
+
 async def test_the_command_line_rotates_both_kinds_of_keys(office: Office, tmp_path: Path) -> None:
     await office.key("user:admin", "acme")
     listed = await office.say("keys", "list", "--tenant", "acme", "--json")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api_gateway.guard import _claims_identity
+from api_gateway.guard import claims_identity
 from llm_gateway.guards.judge import MARK_HEADER
 from llm_gateway.guards.section import JudgeSection
 from shared.config import Secret
@@ -221,7 +221,7 @@ async def test_a_judges_own_call_is_not_judged_but_guarded_all_the_same() -> Non
 
 
 def test_the_edge_lets_the_mark_through() -> None:
-    assert not _claims_identity(MARK_HEADER.encode())
+    assert not claims_identity(MARK_HEADER.encode())
 
 
 @pytest.mark.parametrize("mark", ["1", "", "\u00e9", "0" * 128])

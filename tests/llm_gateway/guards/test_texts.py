@@ -22,7 +22,7 @@ CHAT = Chat(
             role="user",
             parts=(
                 File(media_type="text/plain", data=base64.b64encode(b"a letter").decode()),
-                File(media_type="application/pdf", data="JVBERi0="),
+                File(media_type="application/pdf", data="/9j/4A==", name="how it is called"),
                 Foreign(
                     origin="anthropic",
                     kind="document",
@@ -57,6 +57,7 @@ def test_every_text_is_found_with_whose_it_is() -> None:
         ("user", "one"),
         ("user", "two"),
         ("user", "a letter"),
+        ("user", "how it is called"),
         ("user", "inside"),
         ("thinking", "hm"),
         ("assistant", "no"),

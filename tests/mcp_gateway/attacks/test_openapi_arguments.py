@@ -12,15 +12,18 @@ from mcp_gateway.upstreams.openapi.operation import Operation
 from mcp_gateway.upstreams.openapi.operations import operations
 from mcp_gateway.upstreams.openapi.parameters import NotSendable
 from mcp_gateway.upstreams.openapi.request import Request, request
+from shared.config import Secret
 
 ARRAY, OBJECT = {"type": "array"}, {"type": "object"}
 
 
-def made(path: str, *parameters: dict[str, Any], **operation: Any) -> Operation:
-    """The one operation of a document."""
+def made(
+    path: str, *parameters: dict[str, Any], query: dict[str, Secret] | None = None, **operation: Any
+) -> Operation:
+    """The one operation of a document; `query` is what the operator sets."""
     described = {"get": {"operationId": "op", "parameters": list(parameters)} | operation}
     root = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {path: described}}
-    found = operations(read(msgspec.json.encode(root)), OpenApi(document="x", headers={}))
+    found = operations(read(msgspec.json.encode(root)), OpenApi(document="x", query=query or {}))
     return found.operations["op"]
 
 
@@ -156,3 +159,13 @@ def test_a_body_is_sent_as_it_came_and_as_nothing_else() -> None:
     operation = made("/x", **body)
     sent = request(operation, {"body": Raw(b'{"a": 1.10}')})
     assert (sent.headers, sent.body) == ([("content-type", "application/json")], b'{"a": 1.10}')
+
+
+@pytest.mark.parametrize("member", ["api_key", "API_Key", "api_key[]", "limit", "limit[x]"])
+def test_a_member_of_an_object_is_no_other_parameter_of_the_query(member: str) -> None:
+    """An exploded object's members are parameters: a second value might be the one that the API reads."""
+    parameters = at("query", "filter", OBJECT), at("query", "limit")
+    operation = made("/pets", *parameters, query={"api_key": Secret("ours")})
+    assert asked(operation, filter={"colour": "red"}).target == "/pets?colour=red"
+    with pytest.raises(NotSendable, match=r"arguments\.filter: has a member"):
+        asked(operation, filter={"colour": "red", member: "theirs"})

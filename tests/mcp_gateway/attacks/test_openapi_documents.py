@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from mcp_gateway.transports import OpenApi
+from mcp_gateway.upstreams.openapi import document
 from mcp_gateway.upstreams.openapi.document import Unusable, read
 from mcp_gateway.upstreams.openapi.operations import Found, operations
 from mcp_gateway.upstreams.openapi.source import Source
@@ -46,12 +47,28 @@ def doubled(levels: int) -> dict[str, Any]:
     return made | {f"s{levels}": {"type": "string"}}
 
 
+def test_a_large_schema_that_everything_refers_to_is_not_written_down_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(document, "_MOST_PARTS", 5_000)
+    large = {"properties": {f"p{n}": {"type": "string"} for n in range(40)}}
+    one = {"in": "query", "name": "x", "schema": ref("Large")}
+    paths = {f"/a{n}": {"get": GOOD | {"operationId": f"op{n}", "parameters": [one]}} for n in range(150)}
+    told = found(paths, components={"schemas": {"Large": large}})
+    assert 100 < len(told.operations) < 130
+    assert set(told.left_out.values()) == {
+        "the schemas before it leave no room for its own: choose with include"
+    }
+
+
 @pytest.mark.parametrize(
     ("schema", "schemas", "why"),
     [
         (ref("Node"), {"Node": {"properties": {"next": ref("Node")}}}, "refers to itself"),
         (ref("a"), {"a": ref("b"), "b": ref("a")}, "refers to itself"),
         (ref("s0"), doubled(40), "too large"),
+        ({"enum": ["value"] * 100_000}, {}, "too large"),
+        ({"pattern": "a" * 1_000_000}, {}, "too large"),
         (ref("missing"), {}, "not in the document"),
         ({"$ref": "http://169.254.169.254/latest"}, {}, "outside of the document"),
         ({"$ref": "file:///etc/passwd"}, {}, "outside of the document"),

@@ -2,18 +2,22 @@
 called, and nobody who only says so.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from mcp_gateway.credentials import outside
 from mcp_gateway.credentials.discovery import Discovery, Found
 from mcp_gateway.credentials.outside import Outside
 from shared.clock import Clock
 from shared.egress import Egress
-from shared.errors import UpstreamFault
+from shared.errors import UpstreamFault, UpstreamTimeout
 from shared.http_client import HttpClient
-from tests.mcp_gateway.credentials.conftest import Connected, browsing, link_for
+from tests.mcp_gateway.conftest import Open
+from tests.mcp_gateway.credentials.conftest import KEY, Connected, browsing, link_for
+from tests.mcp_gateway.gateway import http
 from tests.support.authorization_server import AuthorizationServer
 from tests.support.protected_server import ProtectedServer
 from tests.support.serve import serving
@@ -123,6 +127,55 @@ async def test_metadata_without_an_end_is_cut_off(finding: Finding, protected: P
         protected.told = {"authorization_servers": [elsewhere]}
         with pytest.raises(UpstreamFault):
             await finding()
+
+
+async def test_metadata_that_comes_in_drops_is_not_waited_for(
+    finding: Finding, protected: ProtectedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_SECONDS", 0.3)
+
+    async def dripping(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while not (await _gone(receive)):
+                await send({"type": "http.response.body", "body": b" ", "more_body": True})
+
+    async with serving(dripping) as elsewhere:
+        protected.told = {"authorization_servers": [elsewhere]}
+        with pytest.raises(UpstreamTimeout):
+            await finding()
+
+
+async def _gone(receive: Any) -> bool:
+    """Whether the client has left, within the time between two drops."""
+    try:
+        async with asyncio.timeout(0.02):
+            return bool((await receive())["type"] == "http.disconnect")
+    except TimeoutError:
+        return False
+
+
+async def test_a_server_cannot_lead_to_another_server_of_the_operators(
+    opened: Open, protected: ProtectedServer
+) -> None:
+    asked: list[str] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["path"])
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    async with serving(inner) as url:
+        protected.told = {"authorization_servers": [url]}
+        servers = {
+            "docs": http(protected.url) | {"credential": {"type": "user_oauth"}},
+            "inner": http(url),
+        }
+        more = {"oauth": {"sealing_keys": ["${KEY}"]}, "public_url": "http://127.0.0.1"}
+        async with opened(servers, environ={"KEY": KEY}, **more) as gateway, browsing(gateway) as browser:
+            assert (await browser.open(await link_for(gateway))).status_code == 502
+    assert not [path for path in asked if "well-known" in path]
 
 
 async def test_the_operators_word_is_worth_more_than_the_servers(

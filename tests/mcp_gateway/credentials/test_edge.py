@@ -1,9 +1,11 @@
 """The way to a consent as users really take it: through the edge, with the official client and a key."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -12,9 +14,11 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.routing import Route
 
 from api_gateway.app import SERVICE as EDGE
+from api_gateway.introspect import PATH as INTROSPECT_PATH
 from api_gateway.oauth import PATH as TOKEN_PATH
 from api_gateway.public_relay import PATHS
 from api_gateway.push import PATH as PUSH_PATH
+from api_gateway.revoke import PATH as REVOKE_PATH
 from mcp_gateway.app import SERVICE as MCP
 from shared.health import PUBLIC_PATHS
 from shared.http_client import HttpClient
@@ -111,7 +115,30 @@ async def test_strangers_are_told_where_to_look_and_nothing_else(front: tuple[Ga
     assert (await _get(gateway, PLACE + "/%2e%2e/oauth/grants", **forged)).status in (400, 401, 404)
 
 
+@pytest.mark.parametrize(
+    "path", [PLACE + "/../../metrics", PLACE + "//x", "/oauth/callback/..", PLACE + "/./x"]
+)
+async def test_a_path_that_leads_elsewhere_when_resolved_goes_nowhere(
+    front: tuple[Gateway, str], path: str
+) -> None:
+    """Written to the wire as it is: clients resolve such paths, attackers do not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(front[0].service.url).port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"python_info" not in answer
+
+
+async def test_a_kill_of_everything_stops_what_strangers_see_too(front: tuple[Gateway, str]) -> None:
+    gateway, _ = front
+    await gateway.service.app.state.control.add_kill({"all": "*"}, "test", "user:test")
+    assert (await _get(gateway, PLACE + "/mcp")).status == 403
+
+
 async def test_no_other_path_of_the_edge_is_open_to_strangers(front: tuple[Gateway, str]) -> None:
     gateway, _ = front
-    known = {*PUBLIC_PATHS, *PATHS, TOKEN_PATH, PUSH_PATH, "/{path:path}"}
+    known = {*PUBLIC_PATHS, *PATHS, TOKEN_PATH, INTROSPECT_PATH, REVOKE_PATH, PUSH_PATH, "/{path:path}"}
     assert {route.path for route in gateway.service.app.routes if isinstance(route, Route)} == known

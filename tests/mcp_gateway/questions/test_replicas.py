@@ -40,9 +40,9 @@ async def pair(opened: Open, tmp_path: Path, valkey: EmbeddedValkey) -> AsyncIte
             yield first, second
 
 
-async def asked(gateway: Gateway, **more: Any) -> dict[str, Any]:
+async def asked(gateway: Gateway, tool: str = ASKS, **more: Any) -> dict[str, Any]:
     """The parameters of the call that goes on with the answers to what was asked."""
-    params = {"name": ASKS, "arguments": {}, "_meta": STATED}
+    params = {"name": tool, "arguments": {}, "_meta": STATED}
     heard = await gateway.ask("tools/call", params, path=PATH, **more)
     result = heard.json["result"]
     assert result["resultType"] == "input_required", heard.body
@@ -67,6 +67,32 @@ async def test_a_call_that_lacks_an_answer_asks_again(pair: Pair, place: int) ->
     assert result["inputRequests"].keys() == again["inputResponses"].keys()
     more = again | {"requestState": result["requestState"]}
     assert "Bo" in (await pair[1 - place].ask("tools/call", more, path=PATH)).text
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_guards_see_what_is_asked_next_wherever_the_call_waits(
+    opened: Open, tmp_path: Path, valkey: EmbeddedValkey, place: int
+) -> None:
+    words = {"kind": "regex", "name": "words", "patterns": [{"name": "colour", "pattern": "color"}]}
+    async with serving(everything_app("session")) as url:
+        servers, guards = {"e": http(url)}, [words | {"action": "redact"}]
+        async with (
+            opened(servers, guards=guards) as first,
+            replica_of(first, tmp_path / "second", valkey.url, servers, guards=guards) as second,
+        ):
+            again = await asked(first, "test_input_required_result_multi_round")
+            heard = await (first, second)[place].ask("tools/call", again, path=PATH)
+    assert b"favorite" in heard.body
+    assert b"color?" not in heard.body
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_a_client_is_not_asked_what_it_cannot_answer_wherever_the_call_waits(
+    pair: Pair, place: int
+) -> None:
+    again = await asked(pair[0], "test_input_required_result_multi_round")
+    heard = await pair[place].ask("tools/call", again | {"_meta": META}, path=PATH)
+    assert b"favorite" not in heard.body
 
 
 async def test_what_a_client_holds_is_good_for_itself_and_its_call_only(pair: Pair) -> None:

@@ -21,12 +21,17 @@ from shared.redis_client import Redis
 from shared.valkey import EmbeddedValkey
 from tests.api_gateway.office import Said, said
 from tests.mcp_gateway.gateway import rule
-from tests.support.serve import Edge, Running, running
+from tests.support.mcp_registry import Registry
+from tests.support.serve import Edge, Running, running, serving
 from tests.support.wait import eventually
 
 SERVER = {"name": "com.example/weather", "description": "Weather.", "version": "1.0.0"}
 SKILL = {"id": "refund", "version": "1.0.0", "description": "Pays back.", "instructions": "Look first."}
-RULES = [rule("user:operator")]
+RULES = [
+    rule("user:operator"),
+    rule("user:reader", "route:mcp"),
+    rule("user:reader", "tool:com.example/*", "list"),
+]
 
 
 class Front(Struct, frozen=True):
@@ -60,7 +65,8 @@ async def opened(directory: Path, redis: str) -> AsyncIterator[Front]:
             await stack.enter_async_context(running(MCP, inner, directory / str(n), redis=redis))
             for n in range(2)
         ]
-        own = {"gateways": {"mcp_gateway": [replica.url for replica in replicas]}}
+        own: dict[str, Any] = {"gateways": {"mcp_gateway": [replica.url for replica in replicas]}}
+        own["registry"] = {"allow": ["127.0.0.1"]}
         edge = await stack.enter_async_context(
             running(EDGE, outer | {"api_gateway": own}, directory, redis=redis)
         )
@@ -97,7 +103,7 @@ async def test_what_is_published_is_found_at_every_replica(front: Front) -> None
     assert found.json[0]["server"] == SERVER
     again = await front.say("servers", "publish", "-f", front.file("server.json", SERVER))
     assert (again.code, "published already" in again.err) == (1, True)
-    await front.say("servers", "state", "com.example/weather", "1.0.0", "deleted")
+    await front.say("servers", "state", "com.example/weather", "1.0.0", "deleted", "--reason", "it lies")
 
     async def nowhere() -> bool:
         found = [await front.say("servers", "list", "--json") for _ in range(4)]
@@ -127,6 +133,38 @@ async def test_a_skill_goes_from_the_command_line_to_the_official_client(front: 
     assert "refund" in found.out
     shown = await front.say("skills", "show", "refund")
     assert "Look first." in shown.out
+
+
+async def test_another_registry_is_imported_on_the_command_line(front: Front) -> None:
+    async with serving(Registry([SERVER, SERVER | {"name": "com.example/radar"}]).app) as url:
+        command = ("servers", "import", f"{url}/v0.1", "--reason", "asked for")
+        dry = await front.say(*command, "--dry-run")
+        assert "would be imported: com.example/radar 1.0.0" in dry.out
+        made = await front.say(*command)
+    assert (made.code, "imported: com.example/weather 1.0.0" in made.out) == (0, True)
+    shown = await front.say("servers", "kept", "--name", "*radar")
+    assert "last changed by user:operator: asked for" in shown.out
+    assert f"from {url}/v0.1" in shown.out
+
+
+async def test_a_reader_sees_what_policy_lets_them_and_publishes_nothing(front: Front) -> None:
+    for name in ("com.example/weather", "com.secret/vault"):
+        await front.say("servers", "publish", "-f", front.file("server.json", SERVER | {"name": name}))
+    record = KeyRecord(id="", hash="", sub="user:reader", tenant="acme")
+    secret, _ = await front.edge.app.state.control.create_key(record)
+    headers = {"authorization": f"Bearer {secret}"}
+    async with httpx2.AsyncClient(headers=headers, base_url=f"{front.edge.url}/registry/v0.1") as http:
+
+        async def listed() -> list[str]:
+            found = (await http.get("/servers")).json()
+            return [each["server"]["name"] for each in found.get("servers", ())]
+
+        await eventually(listed, "the catalog is there")
+        assert await listed() == ["com.example/weather"]
+        assert (await http.get("/servers/com.secret%2Fvault/versions/latest")).status_code == 404
+        assert (await http.get("/servers/com.example%2Fweather/versions/latest")).json()["server"] == SERVER
+        assert (await http.post("/publish", json=SERVER | {"version": "9.9.9"})).status_code == 403
+        assert (await http.get("/skills")).json() == {"skills": [], "metadata": {"count": 0}}
 
 
 @pytest.mark.parametrize(

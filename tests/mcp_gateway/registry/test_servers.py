@@ -140,6 +140,16 @@ async def test_a_published_server_that_is_configured_is_reached_here(opened: Ope
     assert found["server"]["remotes"][0]["url"] == "https://edge.example/servers/one/mcp"
 
 
+@pytest.mark.parametrize("name", ["Com.Example/Git", "internal.gatestack/two"])
+async def test_nothing_that_is_published_passes_for_a_configured_server(
+    opened: Open, one: str, two: str, name: str
+) -> None:
+    servers = {"one": {**http(one), "about": {"name": "com.example/git"}}, "two": http(two)}
+    async with opened(servers) as gateway:
+        await gateway.edge.publish(gateway.service.parts, "catalog", [published(name, "99.0.0")])
+        assert not [each for each in await names(gateway) if "99.0.0" in each]
+
+
 async def test_an_answer_is_the_callers_alone_and_validated(gate: Gateway) -> None:
     heard = await get(gate)
     assert heard.headers["cache-control"] == "private, no-cache"

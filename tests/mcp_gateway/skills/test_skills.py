@@ -1,5 +1,7 @@
 """Skills as MCP clients and the registry's API see them: what one may know, and what it lacks."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +10,8 @@ from mcp.types import TextContent, TextResourceContents
 
 from shared.catalog_entries import CatalogEntry
 from tests.mcp_gateway.conftest import Open
-from tests.mcp_gateway.gateway import Gateway, http, rule
+from tests.mcp_gateway.gateway import Gateway, http, rule, stateless
+from tests.mcp_gateway.questions.test_replicas import messages
 from tests.support.serve import someone
 
 REFUND = {
@@ -112,12 +115,15 @@ async def test_versions_come_and_go_while_it_runs(shelf: Gateway) -> None:
     assert "pay back" in heard.json["result"]["contents"][0]["text"]
     heard = await shelf.ask("resources/read", {"uri": "skill://refund@1.9.0"}, path=path)
     assert "error" in heard.json
-    told = await got(shelf, PATH + "/refund/versions")
+    told = await got(shelf, PATH + "/refund/versions?include_deleted=true")
     latest = {
         each["skill"]["version"]: each["_meta"]["io.modelcontextprotocol.registry/official"]["isLatest"]
         for each in told["skills"]
     }
     assert latest == {"1.10.0": True, "1.9.0": False, "1.0.0": False}
+    assert told["skills"][1]["skill"]["instructions"] == ""
+    assert len((await got(shelf, PATH + "/refund/versions"))["skills"]) == 2
+    assert (await got(shelf, PATH + "/refund/versions/1.9.0"))["status"] == 404
     assert (await got(shelf, PATH + "/refund/versions/latest"))["skill"]["version"] == "1.10.0"
 
 
@@ -131,3 +137,18 @@ async def test_a_list_of_skills_is_an_entry(shelf: Gateway) -> None:
     await got(shelf)
     row = await shelf.service.row()
     assert (row.resource, row.action, row.outcome) == ("skill:*", "list", "completed")
+
+
+async def test_who_listens_hears_of_a_new_skill(shelf: Gateway) -> None:
+    body, headers = stateless("subscriptions/listen", {"notifications": {"resourcesListChanged": True}})
+    listen = body | {"id": "mine"}
+    async with (
+        await shelf.open(listen, headers=headers, path="/servers/skills/mcp") as reply,
+        contextlib.aclosing(messages(reply)) as said,
+    ):
+        assert (await anext(said))["method"] == "notifications/subscriptions/acknowledged"
+        await shelf.edge.publish(shelf.service.parts, "catalog", [published("new", "1.0.0", PARSER)])
+        heard = await asyncio.wait_for(anext(said), 10)
+        assert heard["method"] == "notifications/resources/list_changed"
+    listed = (await shelf.ask("resources/list", path="/servers/skills/mcp")).json["result"]["resources"]
+    assert "skill://new" in [each["uri"] for each in listed]

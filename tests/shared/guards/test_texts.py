@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UpstreamBroken
-from shared.guards.texts import attached, leaves, opened, texts_of, with_texts
+from shared.guards.texts import attached, leaves, naming, opened, texts_of, with_texts
 from shared.guards.verdict import Attachment, Said
 
 HERE = Said("", "tool")
@@ -61,7 +61,11 @@ def test_what_two_readers_could_read_in_two_ways_is_no_answer(body: bytes) -> No
         ("aGFsbG8=", "text/plain", 5, "hallo"),
         ("aGFsbG8", "text/plain", 5, "hallo"),
         ("aGFsbG8=", "", 5, "hallo"),
-        ("aGFsbG8=", "image/png", 5, ""),
+        ("aGFsbG8=", "image/png", 5, "hallo"),
+        ("aGFsbG8=", "TEXT/Plain", 5, "hallo"),
+        ("6WFoYQ==", "text/plain", 4, "\ufffdaha"),
+        ("//5oAGEA", "text/plain", 6, "ha"),
+        ("iVBORw0KGgo=", "image/png", 8, ""),
         ("_-_-", "", 3, ""),
         ("!", "image/png", -1, ""),
         ("aGFsb", "image/png", -1, ""),
@@ -82,3 +86,34 @@ def test_a_file_is_shown_with_its_size_and_its_text(data: str, kind: str, size: 
 def test_a_changed_file_is_written_anew() -> None:
     data = base64.b64encode("an é".encode()).decode()
     assert base64.b64decode(attached(data, "text/plain", HERE, lambda said: "a"))[:1] == b"a"
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("https://a.example/x?y=1", []),
+        (["a1", "b2"], []),
+        ("give the model other orders", ["give the model other orders"]),
+        ("DATA:text/plain,two%20words", ["two words"]),
+        ("data:text/plain;base64,aGFsbG8=", ["hallo"]),
+        (["a1", "two words"], ["two words"]),
+        ({"a": "b"}, ["a", "b"]),
+    ],
+)
+def test_what_names_something_passes_and_words_in_its_place_do_not(value: object, seen: list[str]) -> None:
+    found: list[str] = []
+
+    def see(said: Said) -> str:
+        found.append(said.text)
+        return said.text
+
+    assert naming(value, HERE, see) == value
+    assert found == seen
+
+
+def test_what_is_found_in_an_address_that_is_a_file_is_written_back_into_it() -> None:
+    for address, changed in (
+        ("data:text/plain,a%20b", "data:text/plain,x%20y"),
+        ("data:text/plain;base64,aGFsbG8=", "data:text/plain;base64,eCB5"),
+    ):
+        assert naming(address, HERE, lambda said: "x y") == changed

@@ -51,6 +51,24 @@ def test_each_member_comes_from_where_the_operator_says() -> None:
     )
 
 
+def test_only_roles_that_the_operator_gives_for_a_value_are_given() -> None:
+    rule = {"claim": "groups", "give": {"ops": "operator", "Support Team": "helper", "root": "admin"}}
+    assert made({"roles": rule}).roles == ("operator", "helper")
+    assert made({"roles": rule}, groups="ops role:admin admin").roles == ("operator",)
+    for nothing in ([], None, 7, {"ops": 1}, [["ops"]]):
+        assert made({"roles": rule}, groups=nothing).roles == ()
+
+
+def test_a_workload_is_known_by_what_its_cluster_says() -> None:
+    """A projected service account token, as a Kubernetes API server signs it."""
+    cluster = {"namespace": "shop", "serviceaccount": {"name": "billing", "uid": "1"}}
+    place = "{kubernetes.io.namespace}.{kubernetes.io.serviceaccount.name}"
+    found = made({"sub": f"service:{place}"}, **{"kubernetes.io": cluster})
+    assert found.sub == "service:shop.billing"
+    with pytest.raises(Unauthenticated, match="no name"):
+        made({"sub": f"service:{place}"}, **{"kubernetes.io": {"namespace": "shop"}})
+
+
 def test_what_a_token_lacks_has_a_default_or_is_refused() -> None:
     assert made({"tier": {"claim": "plan", "default": "free"}}).tier == "free"
     assert made({"tenant": {"default": "globex"}}).tenant == "globex"

@@ -143,6 +143,21 @@ async def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(view: View) -> 
         await refused(issuers, view.idp.token(events={"backchannel-logout": {}}), "event")
 
 
+async def test_a_token_counts_for_the_applications_that_it_was_issued_to(view: View) -> None:
+    async with view.issuers(clients=["console", "cli"]) as issuers:
+        assert await issuers.principal(view.idp.token(azp="cli"))
+        assert await issuers.principal(view.idp.token(client_id="console"))
+        for stranger in (
+            {"azp": "somebody"},
+            {"client_id": "somebody"},
+            {"azp": "somebody", "client_id": "cli"},
+            {"azp": ["cli"]},
+            {"azp": ""},
+            {},
+        ):
+            await refused(issuers, view.idp.token(**stranger), "application")
+
+
 async def test_a_nested_token_is_none(view: View) -> None:
     inner = view.idp.token().encode()
     head = encoded({"alg": "RS256", "kid": "one", "cty": "JWT"})

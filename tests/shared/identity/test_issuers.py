@@ -51,6 +51,20 @@ async def test_a_new_key_is_found_and_an_old_one_ends_with_its_publication(view:
             await issuers.principal(before)
 
 
+async def test_a_name_that_stands_for_another_key_ends_what_the_old_one_signed(view: View) -> None:
+    idp = view.idp
+    async with view.issuers() as issuers:
+        before = idp.token()
+        assert await issuers.principal(before)
+        view.clock.advance(11)
+        idp.rotate("one", "one")
+        idp.add("two", publish=False)
+        with pytest.raises(Unauthenticated):
+            await issuers.principal(idp.token(kid="two"))
+        with pytest.raises(Unauthenticated, match="signature"):
+            await issuers.principal(before)
+
+
 async def test_keys_are_refreshed_ahead_while_the_old_ones_serve(view: View) -> None:
     async with view.issuers() as issuers:
         assert await issuers.principal(view.idp.token())

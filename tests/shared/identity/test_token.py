@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.errors import Unauthenticated
-from shared.identity.principal import Caller, ChainBudget
+from shared.identity.principal import Bounds, Caller, ChainBudget
 from shared.identity.token import (
     Claims,
     caller_from_delegation,
@@ -54,6 +55,28 @@ def test_a_delegated_caller_comes_back_with_its_whole_chain() -> None:
     assert got.principal == sent.principal
     assert (got.actors, got.chain, got.key, got.budget) == (sent.actors, sent.chain, sent.key, sent.budget)
     assert (got.credential, got.hop, got.parent, got.actor) == ("delegation", 3, "f" * 26, "agent:researcher")
+
+
+def test_given_roles_and_a_keys_own_limits_travel_with_the_caller() -> None:
+    sent = forge.alice("agent:planner")
+    principal = msgspec.structs.replace(sent.principal, roles=("auditor", "staff"))
+    bounds = Bounds(limits=("requests/day=5",))
+    sent = msgspec.structs.replace(sent, principal=principal, bounds=bounds)
+    for got in (caller_from_identity(identity(sent)), caller_from_delegation(delegation(sent))):
+        assert (got.principal.roles, got.bounds.limits) == (("auditor", "staff"), ("requests/day=5",))
+
+
+def test_a_delegation_keeps_its_id_until_it_is_handed_on() -> None:
+    first = caller_from_delegation(delegation(forge.alice("agent:planner")))
+    again = caller_from_delegation(delegation(first))
+    below = caller_from_delegation(delegation(first.through("agent:researcher", max_depth=5)))
+    [planner] = first.bounds.delegations
+    assert again.bounds.delegations == (planner,)
+    assert below.bounds.delegations[0] == planner
+    assert len(set(below.bounds.delegations)) == 2
+    too_many = {"bounds": {"delegations": ["a", "b", "c"]}}
+    with pytest.raises(Unauthenticated, match="further"):
+        caller_from_delegation(delegation(forge.alice("agent:planner"), **too_many))
 
 
 def test_the_claims_are_those_of_the_design() -> None:

@@ -173,6 +173,21 @@ async def test_one_drain_leads_and_another_takes_over_when_it_stops(bench: Bench
     assert len(await bench.kept()) == 3
 
 
+async def test_a_drain_that_dies_leaves_its_lead_to_another_within_seconds(bench: Bench) -> None:
+    await bench.close(1)
+    await bench.drain.step()
+    assert 0 < await bench.redis.execute("PTTL", "gs:drain") <= 4000
+    second = bench.another()
+    await bench.close(1)
+    assert await second.step() == 0
+    await bench.redis.execute("PEXPIRE", "gs:drain", 1)
+
+    async def taken_over() -> bool:
+        return await second.step() == 1
+
+    await eventually(taken_over, "the other one leads")
+
+
 async def test_a_drain_that_lost_the_lead_stands_by(bench: Bench) -> None:
     assert await bench.drain.step() == 0
     await bench.redis.execute("SET", "gs:drain", "somebody else")

@@ -15,7 +15,7 @@ _RENAMED = {"sub": "principal"}
 
 
 def test_every_field_of_the_entry_and_of_its_caller_is_in_the_row() -> None:
-    principal = Principal(sub="user:a", tenant="t", team="te", project="p", tier="gold")
+    principal = Principal(sub="user:a", tenant="t", team="te", project="p", tier="gold", roles=("r",))
     who = Caller(
         principal=principal,
         actors=("user:a", "agent:b"),
@@ -37,7 +37,7 @@ def test_every_field_of_the_entry_and_of_its_caller_is_in_the_row() -> None:
     expected = {name: getattr(call, name) for name in _plain(call)} | dict.fromkeys(_usage(), 7)
     expected |= {
         _RENAMED.get(name, name): getattr(principal, name)
-        for name in ("sub", "tenant", "team", "project", "tier")
+        for name in ("sub", "tenant", "team", "project", "tier", "roles")
     }
     expected |= {
         name: getattr(who, name) for name in ("actors", "chain", "credential", "hop", "parent", "key")

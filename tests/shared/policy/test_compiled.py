@@ -52,6 +52,7 @@ def test_a_chain_is_allowed_when_stock_casbin_allows_each_of_its_principals(
         "team": who.team,
         "project": who.project,
         "tier": who.tier,
+        "roles": who.roles,
         "args": args,
         "taint": frozenset[str](),
         kind: name,

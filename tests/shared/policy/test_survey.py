@@ -57,6 +57,23 @@ def test_whoever_can_always_do_all_of_a_pattern_can_do_each_of_it(
         assert survey.who_can("invoke", name, [someone])[0].standing.verdict == "always"
 
 
+@given(rules, st.sampled_from((*NAMES, *PATTERNS)))
+def test_everybody_is_told_what_they_would_be_told_alone(source: PolicyRules, resource: str) -> None:
+    """People whom the same rules are about share an answer only as far as no condition tells them apart."""
+    survey = survey_of(Policy.compile(source, 1))
+    people = [
+        Someone(name=name, tenant=tenant, team=team, project="", tier=tier)
+        for name in PRINCIPALS
+        for tenant, team, tier in (("acme", "t", "gold"), ("acme", "", "free"), ("globex", "t", "gold"))
+    ]
+    facts = {"args": {"amount": 1}, "team": "t"}
+    together = survey.who_can("invoke", resource, people, facts)
+    alone = [holder for one in people for holder in survey.who_can("invoke", resource, [one], facts)]
+    assert [(holder.someone, holder.standing) for holder in together] == [
+        (holder.someone, holder.standing) for holder in alone
+    ]
+
+
 @given(rules)
 def test_what_somebody_can_is_what_who_can_says_of_them(source: PolicyRules) -> None:
     survey = survey_of(Policy.compile(source, 1))

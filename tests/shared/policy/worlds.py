@@ -78,6 +78,7 @@ contexts = st.fixed_dictionaries(
         "depth": st.integers(0, 2),
         "team": st.sampled_from(("t", "t", "t", "", None, ["t"])),
         "project": st.sampled_from(("x", "")),
+        "roles": st.sampled_from((("0",), ("0", "1"), ("1",), (), None, "0", ("",))),
         "taint": st.sampled_from((frozenset[str](), frozenset({"untrusted"}), ["untrusted"], 7)),
         "actors": st.sampled_from((("user:a",), ("user:a", "agent:p"))),
         "args": arguments,
@@ -104,6 +105,7 @@ callers = st.builds(
             "project": st.sampled_from(("x", "")),
             "tier": st.sampled_from(("gold", "")),
             "scope": st.sampled_from(((), (), ("model:*", "tool:git/*"), ("*",))),
+            "roles": st.sampled_from(((), (), ("0",), ("0", "1"))),
         }
     ),
 )

@@ -6,18 +6,14 @@ from shared.ledger.entry import Entry, Outcome, Usage
 from shared.ledger.row import checkpoint_row, row_of
 from shared.store.columns import (
     COLUMNS,
-    CUBE,
-    DAY_US,
-    HOUR_US,
     LEDGER,
-    SPEND_COLUMNS,
     Parsed,
     columns_of,
     fitted,
     is_spend,
-    rollup,
 )
-from tests.support.rows import START_US, caller, chained, entry, sealed, sealed_row
+from shared.store.cubes import rollups
+from tests.support.rows import caller, entry, sealed, sealed_row
 
 
 def columns(call: Entry) -> dict[str, object]:
@@ -77,7 +73,7 @@ def test_a_checkpoint_is_no_spend_and_its_signature_is_kept_apart() -> None:
     parsed = Parsed([sealed_row(row), sealed_row(row)])
     assert not is_spend(row)
     assert list(parsed.tokens.values()) == [(row.id, "w", "token")]
-    assert rollup(parsed.records.values()) == []
+    assert list(rollups(parsed.records.values())) == []
 
 
 def test_texts_that_have_to_be_cut_stay_different() -> None:
@@ -92,40 +88,3 @@ def test_a_batch_holds_every_id_once_and_in_order() -> None:
     assert list(parsed.records) == ["a", "b", "c"]
     record = dict(zip(LEDGER, parsed.records["c"], strict=True))
     assert (record["body"], record["hash"]) == (rows[0].body, rows[0].hash)
-
-
-def test_a_rollup_adds_up_each_hour_and_each_day_of_a_cube() -> None:
-    at = START_US // DAY_US * DAY_US
-    starts = [at, at + HOUR_US - 1, at + HOUR_US, at + DAY_US]
-    calls = [
-        entry(started_at=start, cost_micros=1, usage=Usage(tokens_in=2, tokens_out=3)) for start in starts
-    ]
-    calls.append(entry(started_at=at, model="other"))
-    lines = [
-        dict(zip(SPEND_COLUMNS, line, strict=True))
-        for line in rollup(Parsed(chained(calls)).records.values())
-    ]
-    sums = {
-        (line["span"], line["start"]): (
-            line["calls"],
-            line["tokens_in"],
-            line["tokens_out"],
-            line["cost_micros"],
-        )
-        for line in lines
-        if line["model"] == ""
-    }
-    assert sums == {
-        (HOUR_US, at): (2, 4, 6, 2),
-        (HOUR_US, at + HOUR_US): (1, 2, 3, 1),
-        (HOUR_US, at + DAY_US): (1, 2, 3, 1),
-        (DAY_US, at): (3, 6, 9, 3),
-        (DAY_US, at + DAY_US): (1, 2, 3, 1),
-    }
-    assert [(line["span"], line["calls"]) for line in lines if line["model"] == "other"] == [
-        (HOUR_US, 1),
-        (DAY_US, 1),
-    ]
-    places = [(line["span"], line["start"], line["cube"]) for line in lines]
-    assert places == sorted(places)
-    assert all(line[name] == "acme" for line in lines for name in CUBE if name == "tenant")

@@ -7,7 +7,8 @@ import pytest
 
 from shared.errors import Unavailable
 from shared.store import EntryFilter, PolicyVersion, open_store
-from shared.store.columns import LEDGER, SPEND_COLUMNS
+from shared.store.columns import LEDGER
+from shared.store.cubes import CUBES
 from shared.store.flavor import POSTGRES, SQLITE
 from shared.store.schema import MIGRATIONS, VERSION_TABLE, pending
 from tests.support.rows import entry, sealed
@@ -28,7 +29,7 @@ def test_the_tables_have_the_columns_that_are_written() -> None:
     connection = sqlite3.connect(":memory:")
     for step in (VERSION_TABLE, *pending(0, SQLITE)):
         connection.execute(step)
-    for table, names in (("ledger", LEDGER), ("spend", SPEND_COLUMNS)):
+    for table, names in (("ledger", LEDGER), *((cube.table, cube.columns) for cube in CUBES)):
         assert {line[1] for line in connection.execute(f"PRAGMA table_info({table})")} == set(names)
     connection.close()
 

@@ -1,5 +1,5 @@
-"""Hidden instructions in what servers say about themselves: characters that nobody sees, and phrases that
-speak to the model behind its user's back. Cheap and literal; what it finds is a reason to look, not a proof.
+"""Hidden instructions in what others wrote for models: characters that nobody sees, and phrases that speak to
+the model behind its user's back. Cheap and literal; what it finds is a reason to look, not a proof.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_gateway.trust.phrases import PHRASES
+from shared.hidden_instructions.phrases import PHRASES
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028\u2029\u2060-\u2064\u206a-\u206f"
@@ -37,7 +37,8 @@ _LONGEST = 65_536
 def scanned(definition: bytes, others: Iterable[str] = ()) -> tuple[str, ...]:
     """What is suspicious in any text of a definition, as `hidden:<what>` and `phrase:<what>`.
 
-    `shadow` is said of one that speaks of the tools of `others`, which are other servers.
+    `shadow` is said of one that speaks of the tools of `others`, which are other servers. Raises DecodeError,
+    and RecursionError for what is nested deeper than anybody would read.
     """
     found: dict[str, None] = {}
     prefixes = tuple(f"{other}__" for other in others)
@@ -73,7 +74,7 @@ def _plain(text: str) -> str:
 def _texts(value: Any, depth: int) -> Iterator[str]:
     """Every text in a decoded definition, names of members too."""
     if depth > _DEEPEST:
-        return
+        raise RecursionError(f"nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mcp_gateway.trust.scan import scanned
+from shared.hidden_instructions.scan import scanned
 
 
 def _scanned(description: str, **more: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Phrases that have no business in the description of a tool: they command the model or keep its user in the
+"""Phrases that have no business in a description: they command the model or keep its user in the
 dark. Read on text in lower case with single blanks.
 """
 

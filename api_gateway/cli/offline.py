@@ -1,0 +1,28 @@
+"""The database itself, for commands that need no running edge."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from api_gateway.app import store_url
+from api_gateway.cli.remote import CommandFailed
+from api_gateway.config import Section, problems
+from shared.config import ConfigProblems, load
+from shared.errors import Unavailable
+from shared.store import Store, open_store
+
+
+@contextlib.asynccontextmanager
+async def ledger(config: str) -> AsyncIterator[Store]:
+    """The store that the configuration file names. Raises CommandFailed."""
+    try:
+        loaded = load(Path(config), "api_gateway", Section, problems)
+    except ConfigProblems as error:
+        raise CommandFailed("\n  ".join((str(error), *error.problems)), 2) from error
+    store = open_store(store_url(loaded))
+    try:
+        yield store
+    except Unavailable as error:
+        raise CommandFailed(f"{error.detail}: {error.__cause__}") from error
+    finally:
+        await store.close()

@@ -1,0 +1,60 @@
+"""`gatestack status`: does everybody obey the same, and how long did the last change take to get round?"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+
+from api_gateway.cli.remote import Remote
+from api_gateway.cli.show import Output, lines, table
+
+_HERE = Remote()
+
+
+def register(parent: App) -> None:
+    parent.command(status)
+
+
+def status(*, remote: Remote = _HERE) -> Output:
+    """Which process of which service runs which epoch of keys, kills, policy, agents and catalog.
+
+    Exit code 1 while somebody is behind or not ready.
+    """
+    found = remote.get("/status")
+
+    def human(console: Console) -> None:
+        table(("snapshot", "epoch", "published", "processes", "behind", "took"), _snapshots(found), empty="")(
+            console
+        )
+        console.print()
+        headings = ("service", "host", "pid", "kill list", "clock", "behind in", "says")
+        table(headings, [_replica(one, found) for one in found["replicas"]], empty="nobody")(console)
+        if found["database"]:
+            lines(f"database: {found['database']}")(console)
+
+    return Output(found, human, as_json=remote.json, code=0 if found["ok"] else 1)
+
+
+def _snapshots(found: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (
+            name,
+            one["epoch"],
+            datetime.fromtimestamp(one["epoch"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            one["replicas"],
+            one["behind"],
+            "" if one["ms"] is None else f"{one['ms']} ms",
+        )
+        for name, one in found["snapshots"].items()
+    ]
+
+
+def _replica(one: dict[str, Any], found: dict[str, Any]) -> tuple[object, ...]:
+    newest = {name: each["epoch"] for name, each in found["snapshots"].items()}
+    behind = [name for name, epoch in one["epochs"].items() if epoch < newest.get(name, 0)]
+    says = f"gone, {one['silent_seconds']} s silent" if one["gone"] else "; ".join(one["problems"])
+    kills = one["unconfirmed"].get("kills")
+    age = "never seen" if kills is None else f"confirmed {kills:.1f} s ago"
+    clock = f"{one['skew_ms']:+.1f} ms"
+    return one["service"], one["host"], one["pid"], age, clock, ", ".join(behind) or "-", says or "ready"

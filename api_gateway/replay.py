@@ -1,0 +1,172 @@
+"""Stage: a request with an idempotency key is carried out once; who sends it again gets the first answer.
+
+It stands behind policy and limits: what was allowed once is not allowed for good.
+"""
+
+import contextlib
+import re
+from hashlib import sha256
+
+import msgspec
+
+from api_gateway import guard
+from api_gateway.answer import Answer, Keeping, KeptAnswer, Through
+from api_gateway.balance.upstream import Upstream
+from api_gateway.forward import Forward, relay
+from api_gateway.idempotency_keys import Claim, Idempotency, IdempotencyKeys
+from shared.account import Flight
+from shared.asgi import Exchange
+from shared.errors import BadRequest, Refusal, Unavailable, UpstreamFault
+from shared.http_client import never_sent
+from shared.identity.principal import Caller
+
+HEADER = "idempotency-key"
+_REPLAYED = (b"idempotent-replayed", b"true")
+# A structured-field string, as the draft has it, or the same without its quotes.
+_KEY = re.compile(r'"?([!#-\[\]-~]{1,255})"?')
+# These say that nothing was done and when to come back.
+_UNDONE = frozenset((429, 503))
+
+
+class Conflict(BadRequest):
+    """The key's first request has no answer that could be given again."""
+
+    status = 409
+
+
+class OtherRequest(BadRequest):
+    """The key was used for something else."""
+
+    status = 422
+
+
+class Replay:
+    def __init__(self, keys: IdempotencyKeys, forward: Forward) -> None:
+        self._keys = keys
+        self._forward = forward
+
+    async def __call__(
+        self,
+        exchange: Exchange,
+        flight: Flight,
+        caller: Caller,
+        upstream: Upstream,
+        through: Through | None = None,
+    ) -> None:
+        """Raises BadRequest, Conflict, OtherRequest, TooLarge, Unavailable and what forwarding raises."""
+        rule = upstream.idempotency
+        assert rule is not None
+        key = key_of(exchange, required=rule.required)
+        if not key:
+            await self._forward(exchange, flight, caller, upstream, through)
+            return
+        # A client that has lost patience will ask again: what it started is brought to its end.
+        flight.stay()
+        name, tenant = _name(key, caller, flight.entry.resource), caller.principal.tenant
+        claim = Claim(by=flight.entry.id, fingerprint=await _fingerprint(exchange, rule))
+        earlier = await self._keys.claim(name, tenant, claim, rule.keep_seconds)
+        if earlier is not None:
+            flight.entry.cache = "replay"
+            exchange.stamps.append(_REPLAYED)
+            await relay(exchange, flight, _again(earlier, claim), upstream)
+            return
+        attempt = _Attempt(self._keys, rule, name, tenant, claim)
+        try:
+            await self._forward(exchange, flight, caller, upstream, attempt.keeping)
+        except BaseException as error:
+            await attempt.failed(error)
+            raise
+
+
+class _Attempt:
+    """The one request that a key stands for, and what is put on record of it."""
+
+    def __init__(
+        self, keys: IdempotencyKeys, rule: Idempotency, name: str, tenant: str, claim: Claim
+    ) -> None:
+        self._keys = keys
+        self._rule = rule
+        self._name = name
+        self._tenant = tenant
+        self._claim = claim
+        self._status = 0
+        self._settled = False
+
+    def keeping(self, answer: Answer) -> Answer:
+        self._status = answer.status
+        return Keeping(answer, guard.outward(answer.headers), self._rule.max_answer_bytes, self._keep)
+
+    async def failed(self, error: BaseException) -> None:
+        """Where nothing was sent the key is free again; otherwise nobody can tell what was done."""
+        if self._settled:
+            return
+        untouched = isinstance(error, Refusal | Unavailable) or (
+            isinstance(error, UpstreamFault) and never_sent(error)
+        )
+        await self._settle(None if untouched else msgspec.structs.replace(self._claim, state="lost"))
+
+    async def _keep(self, answer: KeptAnswer | None) -> None:
+        if self._status in _UNDONE:
+            await self._settle(None)
+        elif answer is None:
+            await self._settle(msgspec.structs.replace(self._claim, state="gone", status=self._status))
+        else:
+            kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+            await self._settle(msgspec.structs.replace(self._claim, state="kept", **kept))
+
+    async def _settle(self, after: Claim | None) -> None:
+        # Without a record the key stays taken: then nobody repeats it, and this answer still goes out.
+        with contextlib.suppress(Unavailable):
+            await self._keys.settle(self._name, self._tenant, self._claim, after, self._rule.keep_seconds)
+        self._settled = True
+
+
+def key_of(exchange: Exchange, *, required: bool) -> str:
+    """The request's key, "" without one. Raises BadRequest."""
+    text = exchange.header(HEADER)
+    if text is None and required:
+        raise BadRequest(f"{HEADER}: this route needs one: send a new random value with each new request")
+    if text is None:
+        return ""
+    found = _KEY.fullmatch(text)
+    if found is None or (text[0] == '"') != (text[-1] == '"'):
+        raise BadRequest(f"{HEADER}: up to 255 visible characters are needed, in double quotes or without")
+    return found[1]
+
+
+def _again(earlier: Claim, claim: Claim) -> KeptAnswer:
+    """The answer that the key stands for. Raises OtherRequest, Conflict."""
+    if earlier.fingerprint != claim.fingerprint:
+        raise OtherRequest(f"{HEADER}: this key was used for another request: a new request needs a new key")
+    if earlier.state == "kept":
+        return earlier.answer
+    if earlier.state == "gone":
+        raise Conflict(
+            f"{HEADER}: this request was carried out with status {earlier.status}; its answer was too large "
+            "to be kept"
+        )
+    if earlier.state == "lost":
+        raise Conflict(
+            f"{HEADER}: this request was sent and its answer was lost: find out what it did before you send "
+            "it again with a new key"
+        )
+    raise Conflict(f"{HEADER}: this request is still being answered: try again later", retry_after=1.0)
+
+
+def _name(key: str, caller: Caller, resource: str) -> str:
+    """Whose key it is, and where: nobody can ask for another one's answer."""
+    parts = (resource, *caller.actors, caller.principal.project, key)
+    return sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+async def _fingerprint(exchange: Exchange, rule: Idempotency) -> bytes:
+    body = await exchange.peek(rule.max_body_bytes) if exchange.expects_body else b""
+    raw = exchange.scope.get("raw_path") or exchange.path.encode()
+    said = (
+        exchange.method,
+        raw,
+        exchange.query,
+        exchange.header_or_none("content-type"),
+        sha256(body).digest(),
+    )
+    return sha256(msgspec.msgpack.encode(said)).digest()

@@ -1,0 +1,53 @@
+"""Claims in a real Valkey: one of many gets the key, at any replica, and only it says what became of it."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from api_gateway.idempotency_keys import Claim, IdempotencyKeys
+from shared.errors import Unavailable
+from shared.redis_client import Redis
+from shared.valkey import EmbeddedValkey
+
+SECONDS = 60
+
+
+def _claim(by: str) -> Claim:
+    return Claim(by=by, fingerprint=b"f")
+
+
+async def test_of_many_at_two_replicas_one_gets_the_key(redis: Redis, valkey: EmbeddedValkey) -> None:
+    other = await Redis.connect(valkey.url)
+    clients = (redis, other)
+    keys = [IdempotencyKeys(client) for client in clients]
+    tried = [keys[n % 2].claim("k", "acme", _claim(f"r{n}"), SECONDS) for n in range(40)]
+    earlier = await asyncio.gather(*tried)
+    [winner] = [n for n, found in enumerate(earlier) if found is None]
+    assert {found.by for found in earlier if found is not None} == {f"r{winner}"}
+    said = {"state": "kept", "status": 201, "headers": [(b"a", b"b")], "body": b"\xff"}
+    kept = msgspec.structs.replace(_claim(f"r{winner}"), **said)
+    await keys[winner % 2].settle("k", "acme", _claim(f"r{winner}"), kept, SECONDS)
+    for one in keys:
+        found = await one.claim("k", "acme", _claim("late"), SECONDS)
+        assert found is not None
+        assert (found.answer.status, found.answer.body) == (201, b"\xff")
+        assert found.answer.header("a") == "b"
+    await other.close()
+
+
+async def test_only_whose_claim_it_is_settles_it(redis: Redis) -> None:
+    keys = IdempotencyKeys(redis)
+    assert await keys.claim("k", "acme", _claim("a"), SECONDS) is None
+    await keys.settle("k", "acme", _claim("b"), None, SECONDS)
+    assert await keys.claim("k", "acme", _claim("c"), SECONDS) == _claim("a")
+    await keys.settle("k", "acme", _claim("a"), None, SECONDS)
+    assert await keys.claim("k", "acme", _claim("c"), SECONDS) is None
+    assert await keys.claim("k", "other", _claim("d"), SECONDS) is None
+
+
+async def test_without_redis_nobody_gets_a_key(valkey: EmbeddedValkey) -> None:
+    client = await Redis.connect(valkey.url)
+    await client.close()
+    with pytest.raises(Unavailable):
+        await IdempotencyKeys(client).claim("k", "acme", _claim("a"), SECONDS)
