@@ -31,6 +31,13 @@ def test_whole_events_are_split_at_every_kind_of_line_end() -> None:
     assert splitter.rest() == b""
 
 
+@pytest.mark.parametrize("border", range(1, len(STREAMS[1])))
+def test_no_line_end_is_cut_in_two(border: int) -> None:
+    splitter = sse.SseSplitter()
+    events = splitter.feed(STREAMS[1][:border]) + splitter.feed(STREAMS[1][border:])
+    assert events == [b"event: x\r\ndata: one\r\ndata: two\r\n\r\n", b": ping\r\n\r\n"]
+
+
 def test_data_lines_are_joined_and_comments_have_none() -> None:
     assert sse.data_of(b"event: x\ndata: one\ndata:two\n\n") == b"one\ntwo"
     assert sse.data_of(b": ping\n\n") == b""

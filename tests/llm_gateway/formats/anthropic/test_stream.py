@@ -46,8 +46,9 @@ def test_a_stream_passes_byte_for_byte(borders: list[int], newline: bytes) -> No
     assert reader.usage == COUNTED
 
 
-def test_a_stream_passes_in_two_parts_wherever_it_is_cut() -> None:
-    sent = b"".join(WHOLE)
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_a_stream_passes_in_two_parts_wherever_it_is_cut(newline: bytes) -> None:
+    sent = b"".join(item.replace(b"\n", newline) for item in WHOLE)
     for border in range(1, len(sent)):
         reader = AnthropicStream()
         assert fed(reader, [sent[:border], sent[border:]]) == sent
