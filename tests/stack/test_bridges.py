@@ -85,7 +85,27 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             },
         )
         async with stack as running:
-            yield World(running, provider, {"planner": planner}, seen)
+            world = World(running, provider, {"planner": planner}, seen)
+            await agents_are_known(world)
+            yield world
+
+
+async def agents_are_known(world: World) -> None:
+    """The gateways of models and of tools hear of agents a moment after they are ready."""
+    key, names = await world.key(), world_agents()
+
+    async def heard() -> bool:
+        models = (await world.stack.send("GET", "/v1/models", key=key)).json["data"]
+        return {f"agent:{name}" for name in names} <= {model["id"] for model in models}
+
+    async def listed() -> bool:
+        # A client keeps the list that it has: every look is a new one's.
+        async with tools(world.url, key) as client:
+            found = {tool.name for tool in (await client.list_tools()).tools}
+        return {f"agents__{name}" for name in names} <= found
+
+    await eventually(heard, "every agent among the models")
+    await eventually(listed, "every agent among the tools")
 
 
 async def hello(call: Call) -> None:
@@ -212,13 +232,6 @@ async def test_a_scope_narrows_what_is_handed_back(world: World) -> None:
 
 async def test_agents_are_tools(world: World) -> None:
     async with tools(world.url, await world.key()) as client:
-
-        async def all_listed() -> bool:
-            listed = {tool.name for tool in (await client.list_tools()).tools}
-            return {f"agents__{name}" for name in world_agents()} <= listed
-
-        # The gateway of tools hears of agents a moment after it is ready.
-        await eventually(all_listed, "every agent among the tools")
         answer = await client.call_tool("agents__planner", {"message": json.dumps([{"model": "fast"}])})
         assert json.loads(getattr(answer.content[0], "text", "")) == [{"ok": "hello"}]
         poem = await client.call_tool("agents__poet", {"message": "hi"})
