@@ -28,8 +28,8 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 .PHONY: help setup demo test check fix bench prices lock clean guard-model
 
 help: ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/git $(STAMPS)/js $(STAMPS)/project ## install everything that work on Gatestack needs, into .venv
 	@:

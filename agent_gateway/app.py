@@ -14,7 +14,7 @@ from agent_gateway.bridges.build import bridges
 from agent_gateway.bridges.card import MadeCards
 from agent_gateway.cards import Cards
 from agent_gateway.catalog import Catalog
-from agent_gateway.config import Credential, Section, problems
+from agent_gateway.config import Section, problems
 from agent_gateway.delegate import Delegate
 from agent_gateway.extended_card import ExtendedCard
 from agent_gateway.forward import Forward, Own
@@ -36,16 +36,14 @@ from agent_gateway.trust.keys import keys_of
 from agent_gateway.trust.sign import CardSigner
 from agent_gateway.trust.watch import Watch
 from agent_gateway.upstream import Upstream
-from shared.authenticators import Authenticate, Authenticator
-from shared.authenticators.delegation_token import DelegationToken
-from shared.authenticators.identity_token import IdentityToken
-from shared.authenticators.oidc import Oidc
-from shared.authenticators.virtual_key import VirtualKey
+from shared.authenticators.accepted import accepted
+from shared.background import cancelled, owned
 from shared.config import Loaded
 from shared.egress import Egress
 from shared.health import public_routes
-from shared.parts import Parts, cancelled, owned
+from shared.parts import Parts
 from shared.run import Service
+from shared.shortcut import Shortcut
 
 NAME = "agent_gateway"
 
@@ -81,7 +79,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     }
     pipeline = Pipeline(
         account=parts.account,
-        authenticate=_authenticate(loaded, parts),
+        authenticate=accepted(section.accept, parts),
         read=Read(catalog, Incoming(extensions), body_cap=section.max_body_bytes),
         authorize=Authorize(parts.policy, parts.limiter, trust),
         guard=guard,
@@ -99,6 +97,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     )
     ingress = routing.Route("/agents/{name}/push/{hook}", endpoint=push.ingress)
     app = Starlette(routes=[*public_routes(parts), ingress, routing.Route("/{path:path}", endpoint=pipeline)])
+    app.middleware_stack = Shortcut(app.router, app.build_middleware_stack())
     app.state.push = push
     every = section.registry.check_seconds
     app.state.trust = trust
@@ -137,16 +136,6 @@ async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> Async
     finally:
         for task in beside:
             await cancelled(task)
-
-
-def _authenticate(loaded: Loaded[Section], parts: Parts) -> Authenticate:
-    known: dict[Credential, Authenticator] = {
-        "identity": IdentityToken(parts.verifier, audience=NAME),
-        "delegation": DelegationToken(parts.verifier, keyring=parts.keyring),
-        "key": VirtualKey(parts.keyring, budget=loaded.shared.chain.budget),
-        "oidc": Oidc(parts.issuers, loaded.shared.chain.budget),
-    }
-    return Authenticate(tuple(known[credential] for credential in loaded.section.accept))
 
 
 SERVICE = Service(name=NAME, section=Section, problems=problems, build=build, living=living)

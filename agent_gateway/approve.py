@@ -54,4 +54,8 @@ def _arguments(ask: Ask) -> bytes:
         message = msgspec.json.decode(said["message"], type=dict[str, Raw])
         message.pop(_MESSAGE_ID, None)
         said["message"] = Raw(msgspec.json.encode(message))
-    return msgspec.json.encode({"method": ask.call.method.name, **said})
+    method = ask.call.method.name
+    if "method" in said:
+        # A parameter of this name must not be taken for the method itself.
+        return msgspec.json.encode({"method": method, "params": said})
+    return msgspec.json.encode({"method": method, **said})

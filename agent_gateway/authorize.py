@@ -10,10 +10,14 @@ from shared.errors import NotFound
 from shared.identity.principal import Caller
 from shared.limits.limiter import Limiter
 from shared.policy import Decision, Grant, Policy, PolicyBox
+from shared.policy import authorize as ask_policy
 from shared.policy.grant import granted
 
 # Whoever may use an agent or read its tasks may see its card.
 _SEEING = ("read", "invoke")
+# The agent's own card says where it is, as the operators' list does. Rules about `agent:` do not open it:
+# they often allow every action.
+_ORIGINAL, _READ = "admin:agents/", "read"
 
 
 class Authorize:
@@ -39,6 +43,10 @@ class Authorize:
         if ask.agent is None:
             raise NotFound(f"no agent is called {ask.name} here")
         self._trust.check(ask.agent, caller)
+        if ask.original:
+            entry.resource, entry.action = _ORIGINAL + ask.name, _READ
+            grant = ask_policy(policy, caller, entry.resource, _READ, facts)
+            flight.granted(grant)
         flight.check()
         return grant
 

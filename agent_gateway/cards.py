@@ -17,9 +17,12 @@ from shared.clock import Clock
 from shared.egress import Egress, origin
 from shared.errors import BadRequest, UpstreamBroken, UpstreamFault, UpstreamRefused
 from shared.http_client import HttpClient
+from shared.jsonrpc import refuse_duplicates
 
 Accept = Callable[[Agent, dict[str, Any]], Awaitable[dict[str, Any]]]
 Made = Callable[[Agent, Bridge], Awaitable[dict[str, Any]]]
+# Whose agent it is and where its card comes from.
+_Source = tuple[str, str, Bridge | None]
 _HEADER_SECONDS = 10.0
 # After a failed attempt the card that we still have is good enough for this long.
 _AGAIN_SECONDS = 10.0
@@ -33,12 +36,22 @@ async def _nobodys(agent: Agent, _: Bridge) -> dict[str, Any]:
     raise UpstreamBroken(f"{agent.name} has no card")
 
 
+class Original(Struct, frozen=True):
+    """The very bytes of an agent's card, and since when they have been these."""
+
+    body: bytes
+    since: float
+
+
 class Card(Struct, frozen=True):
-    """A card as the agent publishes it, since when it has read like that, and when to look again."""
+    """What may be relied upon of an agent's card, since when it has read like that, and when to look again.
+    A card that was made here has no `original`.
+    """
 
     content: dict[str, Any]
     since: float
     until: float
+    original: Original | None = None
 
 
 class Cards:
@@ -65,23 +78,27 @@ class Cards:
         self._clock = clock
         self._cap = cap
         self._seconds = seconds
-        self._cards: dict[str, Card] = {}
+        self._cards: dict[str, tuple[_Source, Card]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, agent: Agent) -> Card:
         """The agent's card. Raises UpstreamFault when there is none to be had."""
-        card = self._cards.get(agent.name)
+        card = self.known(agent)
         if card is not None and self._clock.monotonic() < card.until:
             return card
         async with self._locks.setdefault(agent.name, asyncio.Lock()):
-            card = self._cards.get(agent.name)
+            card = self.known(agent)
             if card is None or self._clock.monotonic() >= card.until:
-                card = self._cards[agent.name] = await self._renewed(agent, card)
+                card = await self._renewed(agent, card)
+                self._cards[agent.name] = _source(agent), card
         return card
 
     def known(self, agent: Agent) -> Card | None:
-        """The card as it was last seen, however long ago; nobody is asked."""
-        return self._cards.get(agent.name)
+        """The card as it was last seen, however long ago; nobody is asked. That of another agent which had
+        the name before is none.
+        """
+        source, card = self._cards.get(agent.name, (None, None))
+        return card if source == _source(agent) else None
 
     async def endpoint(self, agent: Agent) -> Endpoint:
         """Where the agent takes requests. Raises UpstreamFault when only its card says so and cannot be
@@ -94,17 +111,30 @@ class Cards:
     async def _renewed(self, agent: Agent, last: Card | None) -> Card:
         now = self._clock.monotonic()
         try:
-            content = await self._accept(agent, await self._fetch(agent))
+            given, body = await self._given(agent)
+            content = await self._accept(agent, given)
         except UpstreamFault:
             if last is None:
                 raise
-            return Card(last.content, last.since, now + _AGAIN_SECONDS)
+            return msgspec.structs.replace(last, until=now + _AGAIN_SECONDS)
         since = last.since if last is not None and last.content == content else self._clock.now()
-        return Card(content, since, now + self._seconds)
+        return Card(content, since, now + self._seconds, self._original(body, last))
 
-    async def _fetch(self, agent: Agent) -> dict[str, Any]:
+    def _original(self, body: bytes, last: Card | None) -> Original | None:
+        """`last` is kept where nothing has changed, in whitespace or a signature either."""
+        before = last.original if last is not None else None
+        if before is not None and before.body == body:
+            return before
+        return Original(body, self._clock.now()) if body else None
+
+    async def _given(self, agent: Agent) -> tuple[dict[str, Any], bytes]:
+        """The card as it is now, and its bytes, none where it was made here. Raises UpstreamFault."""
         if agent.bridge is not None:
-            return await self._made(agent, agent.bridge)
+            return await self._made(agent, agent.bridge), b""
+        body = await self._fetch(agent)
+        return _read(body), body
+
+    async def _fetch(self, agent: Agent) -> bytes:
         timeouts = agent.timeouts
         async with await self._http.send(
             "GET",
@@ -121,14 +151,27 @@ class Cards:
                     upstream_status=reply.status,
                     retryable=False,
                 )
-            body = await reply.read(self._cap)
-        try:
-            content = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise UpstreamBroken("the agent's card is not JSON", cause=error) from error
-        if not isinstance(content, dict) or not isinstance(content.get("name"), str):
-            raise UpstreamBroken("what the agent serves as its card is none")
-        return content
+            return await reply.read(self._cap)
+
+
+def _source(agent: Agent) -> _Source:
+    return agent.serves, agent.card_url, agent.bridge
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """Raises UpstreamBroken for what is no card, and for one that two readers could read in two ways."""
+    try:
+        content = msgspec.json.decode(body)
+        refuse_duplicates(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UpstreamBroken("the agent's card is not JSON", cause=error) from error
+    except BadRequest as error:
+        raise UpstreamBroken(
+            "the agent's card is ambiguous: a member stands twice in it", cause=error
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+        raise UpstreamBroken("what the agent serves as its card is none")
+    return content
 
 
 def _offered(agent: Agent, card: Mapping[str, Any]) -> Endpoint:

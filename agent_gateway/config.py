@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from shared.agents import Delegation, State, trusted_keys
+from shared.authenticators.credential import Kind
 from shared.bridges import Bridge, ChatBridge, ToolsBridge
 from shared.config import Secret
 from shared.egress import origin
@@ -19,7 +20,6 @@ from shared.tls import Tls
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
-Credential = Literal["identity", "key", "delegation", "oidc"]
 # Here `agent` is the one that is called, and `caller` whoever calls it.
 _GUARD_FACTS = (*CALLER_FACTS, "caller", "skill", "label")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -129,7 +129,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls | None = None
     public_url: str = "http://127.0.0.1:8080"
     edge_url: str = ""
-    accept: Annotated[tuple[Credential, ...], Meta(min_length=1)] = ("identity",)
+    accept: Annotated[tuple[Kind, ...], Meta(min_length=1)] = ("identity",)
     agents: dict[str, AgentEntry] = {}
     extensions: list[str] = []
     extensions_unknown: Literal["drop", "refuse"] = "drop"

@@ -8,13 +8,12 @@ import msgspec
 from agent_gateway.admit import admit
 from agent_gateway.approve import approve
 from agent_gateway.authorize import Authorize
-from agent_gateway.catalog import Agent
 from agent_gateway.delegate import Delegate
 from agent_gateway.find import find
 from agent_gateway.forward import Forward
 from agent_gateway.guard import Guard
 from agent_gateway.limit import Limit
-from agent_gateway.read import Read
+from agent_gateway.read import Ask, Read
 from agent_gateway.registry.directory import Directory
 from agent_gateway.replicas import Replicas
 from agent_gateway.route import Route
@@ -74,13 +73,15 @@ class Pipeline:
             if agent is None or call is None:
                 async with await approve(self._park, grant, ask, exchange, flight):
                     flight.lease = await self._limit(grant, ask)
-                await self._page(exchange, caller, agent)
+                await self._page(exchange, caller, ask)
                 return
             call, inspection = await self._guard(call, agent, caller, flight)
             if call is not ask.call:
                 # What policy and people say yes to is what goes out.
                 ask = msgspec.structs.replace(ask, call=call)
                 grant = await self._authorize(ask, caller, flight)
+            # Before anything is looked up or anybody asked for an id that may be another's.
+            await admit(caller, agent, call, self._tasks)
             place = await self._replicas.choose(agent, caller, call.names)
             if place.agent is not agent:
                 ask = msgspec.structs.replace(ask, name=place.agent.name, agent=place.agent)
@@ -88,13 +89,12 @@ class Pipeline:
             onward = await self._delegate(caller, place.agent, place.endpoint)
             async with await approve(self._park, grant, ask, exchange, flight):
                 flight.lease = await self._limit(grant, ask)
-            await admit(caller, agent, call, self._tasks)
             target = await self._route(call, caller, onward, place, flight)
             with self._replicas.using(place):
                 await self._forward(exchange, flight, caller, call, target, inspection)
 
-    async def _page(self, exchange: Exchange, caller: Caller, agent: Agent | None) -> None:
-        if agent is None:
+    async def _page(self, exchange: Exchange, caller: Caller, ask: Ask) -> None:
+        if ask.agent is None:
             await self._directory(exchange, caller)
         else:
-            await self._show(exchange, agent)
+            await self._show(exchange, ask.agent, original=ask.original)

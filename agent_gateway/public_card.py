@@ -2,19 +2,16 @@
 gets through.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from agent_gateway.bindings.earlier import card as earlier_card
 from agent_gateway.cards import Card
+from agent_gateway.served_card import ServedCard, etag_of
 
 Sign = Callable[[dict[str, Any]], dict[str, Any]]
-_MAX_AGE = 60
 # The agent's own addresses and credentials, and signatures over a card that this one no longer is.
 _DROPPED = frozenset(
     (
@@ -33,30 +30,6 @@ _SCHEME = "gatestack"
 _BEARER = {"httpAuthSecurityScheme": {"scheme": "Bearer"}, "type": "http", "scheme": "Bearer"}
 
 
-class PublicCard(Struct, frozen=True):
-    """The rewritten card's bytes with what a cache needs to know about them."""
-
-    body: bytes
-    etag: str
-    modified: str
-
-    def unchanged(self, if_none_match: str | None) -> bool:
-        """Whether a client that sends this `If-None-Match` has it already (RFC 9110 section 13.1.2)."""
-        if if_none_match is None:
-            return False
-        tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-        return "*" in tags or self.etag in tags
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"content-type", b"application/json"),
-            (b"cache-control", f"private, max-age={_MAX_AGE}".encode()),
-            (b"vary", b"Authorization"),
-            (b"etag", self.etag.encode()),
-            (b"last-modified", self.modified.encode()),
-        ]
-
-
 def public_card(
     card: Card,
     url: str,
@@ -64,15 +37,15 @@ def public_card(
     *,
     skills: frozenset[str] | None = None,
     sign: Sign | None = None,
-) -> PublicCard:
+) -> ServedCard:
     """`card` as it is served for an agent that is reached at `url`; with `skills`, with only those."""
     content = rewritten(card.content, url, extensions, skills)
     body = msgspec.json.encode(content)
     # Of the card alone: every process signs it anew, with other bytes.
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    etag = etag_of(body)
     if sign is not None:
         body = msgspec.json.encode(sign(content))
-    return PublicCard(body, etag, formatdate(card.since, usegmt=True))
+    return ServedCard(body, etag, card.since)
 
 
 def rewritten(

@@ -16,8 +16,9 @@ from shared.dialects.a2a import A2A
 from shared.errors import MethodNotAllowed, NotFound
 
 _PATH = re.compile(
-    r"/agents(?:/(?P<name>[a-z0-9][a-z0-9_-]{0,62})?(?P<card>/\.well-known/agent(?:-card)?\.json)?"
-    r"(?P<below>/(?!\.well-known/).+)?/?)?"
+    r"/agents(?:/(?P<name>[a-z0-9][a-z0-9_-]{0,62})?"
+    r"(?:(?P<card>/\.well-known/agent(?:-card)?\.json|(?P<original>/card/original))"
+    r"|(?P<below>/(?!\.well-known/).+))?/?)?"
 )
 _REQUEST_ID_LENGTH = 100
 
@@ -25,12 +26,13 @@ _REQUEST_ID_LENGTH = 100
 class Ask(Struct, frozen=True, kw_only=True):
     """`name` is the agent's, "" for the directory; `agent` is None where there is none of this name.
 
-    Without a `call` it is a page that is asked for: the agent's card, or the directory.
+    Without a `call` it is a page that is asked for: the agent's card, the `original` of it, or the directory.
     """
 
     name: str = ""
     agent: Agent | None = None
     call: Call | None = None
+    original: bool = False
 
     @property
     def resource(self) -> str:
@@ -53,7 +55,7 @@ class Read:
         flight.entry.agent = name
         if found["card"] or not name:
             _only(exchange, "GET", "HEAD")
-            return Ask(name=name, agent=agent)
+            return Ask(name=name, agent=agent, original=found["original"] is not None)
         call = await self._call(exchange, flight, found["below"])
         if agent is not None:
             call = named(agent.bridge, call)

@@ -43,6 +43,30 @@ class KeptAnswer(Struct, frozen=True, kw_only=True):
             yield self.body
 
 
+class ReadAhead:
+    """Reads up to `cap` bytes of a body before it gives any of it: no client that is slow holds it up."""
+
+    def __init__(self, answer: Answer, cap: int) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self._answer = answer
+        self._cap = cap
+
+    def header(self, name: str) -> str | None:
+        return self._answer.header(name)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        seen, held = 0, []
+        async for chunk in self._answer.chunks():
+            seen += len(chunk)
+            held.append(chunk)
+            if seen > self._cap:
+                yield b"".join(held)
+                held.clear()
+        if held:
+            yield b"".join(held)
+
+
 class Keeping:
     """Passes an answer on as it comes, and hands it to `keep` before its last piece goes out. With more than
     `cap` bytes it is handed over as None, and when it is cut not at all.

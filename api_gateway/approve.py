@@ -18,13 +18,27 @@ _BODY_CAP = 1_048_576
 
 
 async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) -> Consent:
-    """Consent to exactly this method, path, query and body. Raises Unapproved, Unavailable, TooLarge."""
+    """Consent to exactly this method, address and body, and to what says how that is read. Raises Unapproved,
+    Unavailable, TooLarge, BadRequest.
+    """
     if not grant.decision.approval or grant.resource == _DECIDING:
         return NOT_ASKED
     body = await exchange.peek(_BODY_CAP) if exchange.expects_body else b""
     raw = exchange.scope.get("raw_path") or exchange.path.encode()
-    said = {"method": exchange.method, "path": raw.decode("latin-1"), "query": exchange.query}
-    return await park(flight, grant, msgspec.json.encode(said | (_told(body) if body else {})))
+    said = {
+        "method": exchange.method,
+        "host": exchange.header("host") or "",
+        "path": raw.decode("latin-1"),
+        "query": exchange.query,
+    }
+    return await park(flight, grant, msgspec.json.encode(said | (_read(exchange, body) if body else {})))
+
+
+def _read(exchange: Exchange, body: bytes) -> dict[str, Raw | str]:
+    """The body and how it is read: with another boundary, or inflated, the same bytes say something else."""
+    kinds = {name: exchange.header(name) or "" for name in ("content-type", "content-encoding")}
+    usual = {"content-type": "application/json", "content-encoding": ""}
+    return _told(body) if kinds == usual else {**kinds, **_told(body)}
 
 
 def _told(body: bytes) -> dict[str, Raw | str]:

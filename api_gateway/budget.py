@@ -1,4 +1,6 @@
-"""The `gatestack-budget` request header: a caller may allow its own chain less, never more."""
+"""The `gatestack-budget` request header: whoever begins a chain may allow all of it less, an agent in it what
+follows from its own request; never more.
+"""
 
 import re
 
@@ -6,7 +8,9 @@ import msgspec
 
 from shared.asgi import Exchange
 from shared.errors import BadRequest
+from shared.identity import narrow
 from shared.identity.principal import Caller, ChainBudget
+from shared.limits.branch import share_of
 
 HEADER = "gatestack-budget"
 _WORDS = {name: name for name in ChainBudget.__struct_fields__} | {"usd": "micros"}
@@ -15,15 +19,20 @@ _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 def narrowed(caller: Caller, exchange: Exchange) -> Caller:
     """`caller` with the budget that the header asks for, where that is less. Raises BadRequest when it
-    cannot be read.
+    cannot be read, DelegationRefused where a budget has been shared out too often.
 
     Form: `usd=0.05, tokens=2000, tool_calls=3`; the words are those of the chain budget, and `usd`.
     """
     header = exchange.header(HEADER)
     if header is None:
         return caller
-    wanted = dict(_part(part) for part in header.split(",") if part.strip())
-    return msgspec.structs.replace(caller, budget=caller.budget.narrowed(ChainBudget(**wanted)))
+    wanted = ChainBudget(**dict(_part(part) for part in header.split(",") if part.strip()))
+    if caller.depth == 0:
+        return msgspec.structs.replace(caller, budget=caller.budget.narrowed(wanted))
+    if wanted.seconds is not None:
+        raise BadRequest(f"{HEADER}: the time of a chain is for whoever began it to say")
+    # The chain is not the agent's: with nothing left of it, its callers and all others in it would stop.
+    return narrow.narrowed(caller, share=share_of(wanted, 1))
 
 
 def _part(part: str) -> tuple[str, int]:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
@@ -32,8 +34,9 @@ def directives(headers: Headers) -> dict[str, str]:
     return found
 
 
-def life(status: int, headers: Headers, *, shared: bool) -> Life | None:
-    """None where the answer must not be kept, or where keeping it would be of no use.
+def life(status: int, headers: Headers, *, shared: bool, now: float) -> Life | None:
+    """None where the answer must not be kept, or where keeping it would be of no use. `now` (in seconds since
+    1970) is when it came.
 
     A cache that is `shared` keeps only what says itself that everybody may see it: every request here is
     somebody's (RFC 9111 section 3.5).
@@ -45,7 +48,7 @@ def life(status: int, headers: Headers, *, shared: bool) -> Life | None:
         return None
     if shared and ("private" in said or not ("public" in said or "s-maxage" in said)):
         return None
-    seconds = 0 if "no-cache" in said else _fresh(said, shared)
+    seconds = 0 if "no-cache" in said else _fresh(said, headers, shared, now)
     tag = header_of(headers, "etag") or ""
     age = _number(header_of(headers, "age")) or 0
     return Life(seconds, age, tag) if seconds > age or tag else None
@@ -59,11 +62,31 @@ def matches(asked: str, tag: str) -> bool:
     return asked.strip() == "*" or any(one.strip().removeprefix("W/") == bare for one in asked.split(","))
 
 
-def _fresh(said: Mapping[str, str], shared: bool) -> int:
+def _fresh(said: Mapping[str, str], headers: Headers, shared: bool, now: float) -> int:
+    """The first that is there counts, be it of use or not (RFC 9111 section 4.2.1)."""
     found = _number(said.get("s-maxage")) if shared else None
     if found is None:
         found = _number(said.get("max-age"))
-    return found or 0
+    return _until_expired(headers, now) if found is None else found
+
+
+def _until_expired(headers: Headers, now: float) -> int:
+    expires = header_of(headers, "expires")
+    if expires is None:
+        return 0
+    # What is no date has expired (RFC 9111 section 5.3); `0` is how most of them are written.
+    end, began = _moment(expires), _moment(header_of(headers, "date") or "")
+    return 0 if end is None else max(0, min(int(end - (now if began is None else began)), _LONGEST))
+
+
+def _moment(date: str) -> float | None:
+    """An HTTP date (RFC 9110 section 5.6.7) in seconds since 1970."""
+    try:
+        found = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    # The oldest of its three forms names no zone; all of them are in UTC.
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(text: str | None) -> int | None:

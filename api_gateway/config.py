@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
-from api_gateway import header_change, path_templates, response_cache
+from api_gateway import body_change, header_change, path_templates, response_cache
 from api_gateway.addresses import AddressRule
 from api_gateway.addresses import problems as address_problems
 from api_gateway.balance.settings import Balance, Concurrency, named, priority_problems
+from api_gateway.body_change import BodyRule
 from api_gateway.contract.rule import OpenApi
 from api_gateway.cors import CorsRule
 from api_gateway.cors import problems as cors_problems
@@ -18,6 +19,7 @@ from api_gateway.idempotency_keys import Idempotency
 from api_gateway.maintenance import Maintenance
 from api_gateway.maintenance import problems as maintenance_problems
 from api_gateway.path_templates import PathRule
+from api_gateway.regions.settings import Region
 from api_gateway.response_cache import Cache
 from api_gateway.websocket import WebSocketRule
 from shared.authenticators.client_certificate import KnownClient
@@ -89,6 +91,8 @@ class HttpRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rewrite: list[PathRule] = []
     request_headers: HeaderRule | None = None
     reply_headers: HeaderRule | None = None
+    request_body: BodyRule | None = None
+    reply_body: BodyRule | None = None
     openapi: OpenApi | None = None
     idempotency: Idempotency | None = None
     cache: Cache | None = None
@@ -157,6 +161,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     oauth: OAuth = OAuth()
     registry: Registry = Registry()
     push: PushSection = PushSection()
+    region: Region = field(default_factory=Region)
     operator: str = "user:operator"
     operator_tenant: str = "system"
 
@@ -238,6 +243,8 @@ def _stages(path: str, route: HttpRoute) -> list[str]:
         found.append(f"{path}.rewrite: says whole paths: strip_prefix has no place beside it")
     found += header_change.problems(f"{path}.request_headers", route.request_headers)
     found += header_change.problems(f"{path}.reply_headers", route.reply_headers)
+    found += body_change.problems(f"{path}.request_body", route.request_body)
+    found += body_change.problems(f"{path}.reply_body", route.reply_body)
     found += response_cache.problems(f"{path}.cache", route.cache, route.canaries)
     if route.concurrency is not None:
         found += priority_problems(f"{path}.concurrency.priorities", route.concurrency.priorities)

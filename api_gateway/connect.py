@@ -10,6 +10,7 @@ from api_gateway.balance.pool import Pool
 from api_gateway.balance.replica import Replica
 from api_gateway.balance.upstream import Upstream
 from api_gateway.forward import Forwarder, path_of
+from api_gateway.validate import validate
 from api_gateway.websocket import Closing, WebSocketExchange, WebSocketRule, close_frame
 from shared.account import Flight
 from shared.egress import Destination
@@ -28,11 +29,13 @@ class Connector:
         self, exchange: WebSocketExchange, flight: Flight, caller: Caller, upstream: Upstream | None
     ) -> None:
         """Raises BadRequest where the route has no WebSockets, Forbidden for an origin that is not listed,
-        UpstreamFault and Unavailable.
+        UpstreamFault, Unavailable, and what `validate` does.
         """
         if upstream is None or upstream.websocket is None:
             raise BadRequest("no WebSocket is served at this path")
         _check_origin(exchange, upstream.websocket)
+        # A handshake is a GET to the service, whether it opens anything or not.
+        await validate(exchange, upstream)
         if upstream.gate is None:
             await self._carry(exchange, flight, caller, upstream)
             return

@@ -7,11 +7,13 @@ The store is the truth; a snapshot is a copy that services can live on without i
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from api_gateway.regions.elsewhere import refuse
 from shared.agents import AgentRecord
 from shared.clock import Clock
 from shared.errors import Forbidden, Unavailable
@@ -21,18 +23,25 @@ from shared.kill import Kill
 from shared.ledger.entry import new_id
 from shared.policy import PolicyBox, PolicyRules
 from shared.redis_client import RedisError
+from shared.service_accounts import ServiceAccount, silenced
 from shared.snapshots import Snapshots, Superseded
 from shared.store import PolicyVersion, Store, Unmet, Write
 from shared.store.objects import rotated_key
 
 _REPUBLISH_SECONDS = 2.0
+# Signing keys are retired: what has not been changed for long must not be left with a signature of one.
+_RENEW_SECONDS = 3600.0
 _SEEN_SECONDS = 2.0
 _PUBLISH_ATTEMPTS = 5
 _CONFIGURATION = "configuration"
 _OPERATOR_KEY = "first-operator"
+# Below the state directory: the secret of the key that an empty store begins with.
+OPERATOR_KEY_FILE = "operator.key"
 
 
 class Control:
+    """Where another control plane, `plane`, is obeyed, nothing is changed: that raises Elsewhere."""
+
     def __init__(
         self,
         store: Store,
@@ -40,8 +49,11 @@ class Control:
         signer: Signer,
         policy: PolicyBox,
         clock: Clock,
+        *,
+        plane: str = "",
     ) -> None:
         self.store = store
+        self.plane = plane
         self.policy = policy
         self._snapshots = snapshots
         self._signer = signer
@@ -62,12 +74,17 @@ class Control:
 
     async def run(self) -> None:
         """Publishes again what Redis has lost (an emptied Redis would otherwise leave new processes without
-        a policy), and what it did not take or whose author did not wait: a kill that is listed is in force.
+        a policy), what it did not take or whose author did not wait (a kill that is listed is in force), and
+        once in an hour everything.
         """
+        signed_at = self._clock.monotonic()
         while True:
             await asyncio.sleep(_REPUBLISH_SECONDS)
-            owed = [name for name in self._changed if self._changed[name] > self._told[name]]
-            for name in {*owed, *await self._snapshots.missing(self._published)}:
+            owed = {name for name in self._changed if self._changed[name] > self._told[name]}
+            if self._clock.monotonic() - signed_at > _RENEW_SECONDS:
+                signed_at = self._clock.monotonic()
+                owed.update(self._published)
+            for name in owed.union(await self._snapshots.missing(self._published)):
                 await self._publish(name)
 
     def now_us(self) -> int:
@@ -81,7 +98,7 @@ class Control:
         if draft.id:
             fields["id"] = draft.id
         record = msgspec.structs.replace(draft, **fields, created_at=self.now_us())
-        await self._change("keys", self.store.add_key(record))
+        await self._change("keys", partial(self.store.add_key, record))
         return secret, record
 
     async def rotate_key(self, key: KeyRecord, overlap_seconds: int) -> tuple[str, KeyRecord]:
@@ -100,15 +117,15 @@ class Control:
         return secret, record
 
     async def revoke_key(self, key: str) -> None:
-        await self._change("keys", self.store.revoke_key(key, self._clock.now_us()))
+        await self._change("keys", partial(self.store.revoke_key, key, self.now_us()))
 
     async def add_kill(self, selector: dict[str, str], reason: str, by: str) -> Kill:
         kill = Kill(id=new_id(), selector=selector, reason=reason, by=by, at=self._clock.now_us())
-        await self._change("kills", self.store.add_kill(kill))
+        await self._change("kills", partial(self.store.add_kill, kill))
         return kill
 
     async def lift_kill(self, kill: str, by: str) -> None:
-        await self._change("kills", self.store.lift_kill(kill, self._clock.now_us(), by))
+        await self._change("kills", partial(self.store.lift_kill, kill, self.now_us(), by))
 
     async def put_agent(self, agent: AgentRecord) -> None:
         """Raises Forbidden where another tenant has the name."""
@@ -118,17 +135,18 @@ class Control:
             nonlocal taken
             taken = not await self.store.put_agent(agent)
 
-        await self._change("agents", write())
+        await self._change("agents", write)
         if taken:
             raise Forbidden(f"the name {agent.name} is taken")
 
     async def remove_agent(self, name: str, tenant: str | None) -> None:
-        await self._change("agents", self.store.remove_agent(name, tenant))
+        await self._change("agents", partial(self.store.remove_agent, name, tenant))
 
     async def write(self, writes: Sequence[Write], snapshots: Sequence[str]) -> None:
         """Makes all of these changes or, raising Unmet, none. They are in force once `publish` has told of
         the `snapshots` that they belong to, or `run` has.
         """
+        refuse(self.plane)
         try:
             await self.store.write(writes)
         finally:
@@ -151,6 +169,7 @@ class Control:
         """Publishes `rules` as the version that follows number `after`. Raises Superseded when that is not
         the newest any more: somebody else has changed it.
         """
+        refuse(self.plane)
         latest = await self.store.latest_policy()
         number, version = (latest.number, latest.version) if latest else (0, 0)
         draft = PolicyVersion(
@@ -181,10 +200,11 @@ class Control:
         number = latest.number if latest else 0
         await self.change_policy(rules, after=number, by=_CONFIGURATION, reason="start")
 
-    async def _change(self, name: str, write: Awaitable[Any]) -> None:
+    async def _change(self, name: str, write: Callable[[], Awaitable[Any]]) -> None:
         """Writes to the store and publishes it. What has been written is published by `run` at the latest."""
+        refuse(self.plane)
         try:
-            await write
+            await write()
         finally:
             self._changed[name] += 1
         await self._publish(name)
@@ -220,12 +240,18 @@ class Control:
             latest = await self.store.latest_policy()
             return (latest.rules, latest.version) if latest else (b"{}", 1)
         read: dict[str, Callable[[], Awaitable[Any]]] = {
-            "keys": lambda: self.store.keys(None),
+            "keys": self._keys,
             "kills": self.store.kills,
             "agents": lambda: self.store.agents(None),
             "catalog": self.store.catalog_entries,
         }
         return msgspec.json.encode(await read[name]()), self._next_epoch(self._published.get(name, 0))
+
+    async def _keys(self) -> list[KeyRecord]:
+        accounts = [kept.record for kept in await self.store.kept_accounts()]
+        return silenced(
+            await self.store.keys(None), [one for one in accounts if isinstance(one, ServiceAccount)]
+        )
 
     def _next_epoch(self, last: int) -> int:
         """Milliseconds since 1970: it rises over restarts, over several edges and over an emptied Redis."""

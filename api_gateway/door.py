@@ -58,10 +58,15 @@ class Door:
             await self._app(scope, receive, send)
             return
         exchange = _exchange(scope, receive, send)
-        route = self._route(exchange)
+        wanted = asked_method(exchange)
+        route = self._route(exchange, wanted or exchange.method)
         rule = self._rules.get(route, RouteRule())
         origin = exchange.header_or_none("origin")
-        asks = rule.cors is not None and asked_method(exchange) is not None
+        asks = rule.cors is not None and wanted is not None
+        if wanted is not None and not asks:
+            # Nobody answers here: it goes where its own method leads.
+            route = self._route(exchange, exchange.method)
+            rule = self._rules.get(route, RouteRule())
         if rule.cors is not None and not asks and scope["type"] == "http":
             send = _with(send, rule.cors, origin)
             exchange = _exchange(scope, receive, send)
@@ -78,10 +83,10 @@ class Door:
     def _looks(self) -> bool:
         return self._addresses is not None or bool(self._rules) or self._board.any
 
-    def _route(self, exchange: Exchange) -> str:
-        """The name of the route that this request would be led to, "" where there is none."""
+    def _route(self, exchange: Exchange, method: str) -> str:
+        """The name of the route that this request would be led to with `method`, "" where there is none."""
         known = Exchange(dict(exchange.scope), _nothing, _nowhere)
-        known.method = asked_method(exchange) or exchange.method
+        known.method = method
         strip_identity(known)
         try:
             return self._routes.match(known).name

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from api_gateway import guard
-from shared.asgi import HOP_BY_HOP
+from shared.asgi import HOP_BY_HOP, Headers
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]{0,4096}")
@@ -37,7 +37,7 @@ class HeaderChange:
         self._set = [(_low(name), value.encode("latin-1")) for name, value in rule.set.items()]
         self._removed = {_plain(_low(name)) for name in (*rule.remove, *rule.set)}
 
-    def apply(self, headers: list[Header]) -> list[Header]:
+    def apply(self, headers: Headers) -> list[Header]:
         if self._renamed:
             taken = {_plain(self._renamed[name]) for name, _ in headers if name in self._renamed}
             headers = [

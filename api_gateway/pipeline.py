@@ -5,14 +5,14 @@ name.
 import msgspec
 
 from api_gateway.approve import approve
-from api_gateway.balance.upstream import Upstream
 from api_gateway.budget import narrowed
 from api_gateway.connect import Connector
-from api_gateway.forward import Forward
+from api_gateway.errand import Errand, Forward
 from api_gateway.guard import strip_identity
 from api_gateway.limit import limit
 from api_gateway.recall import Recall
 from api_gateway.replay import Replay
+from api_gateway.reshape import reshape
 from api_gateway.rewrite import rewrite
 from api_gateway.routes import RouteTable
 from api_gateway.validate import validate
@@ -86,24 +86,28 @@ class Pipeline:
                 self._policy.current, asked, route.resource, route.action, {"path": exchange.path}
             )
             flight.granted(grant)
+            await reshape(exchange, route.upstream)
             async with await approve(self._park, grant, exchange, flight):
                 flight.lease = await limit(grant, self._rules, self._limiter, route.name)
             if socket is not None:
                 await self._connect(socket, flight, caller, route.upstream)
             elif route.upstream is not None:
                 await validate(exchange, route.upstream)
-                await self._way(exchange, route.upstream)(exchange, flight, caller, route.upstream)
+                await self._send(Errand(exchange, flight, caller, route.upstream))
             elif route.endpoint is not None:
                 # A kill that stops its own author must still be answered.
                 flight.spare()
                 await route.endpoint(exchange, flight, caller)
 
-    def _way(self, exchange: Exchange, upstream: Upstream) -> Forward:
-        """Who answers: what is kept of earlier requests, where the route keeps something, or the service."""
-        once = upstream.idempotency
-        if once is not None and exchange.method in once.methods:
-            return self._replay
-        return self._forward if upstream.cache is None else self._recall
+    async def _send(self, errand: Errand) -> None:
+        """To what is kept of earlier requests, where the route keeps something, or to the service."""
+        once = errand.upstream.idempotency
+        if once is not None and errand.exchange.method in once.methods:
+            await self._replay(errand)
+        elif errand.upstream.cache is not None:
+            await self._recall(errand)
+        else:
+            await self._forward(errand)
 
     def dialect(self, exchange: Exchange) -> Dialect:
         """What the caller of this path reads errors in."""

@@ -4,17 +4,19 @@ still holds; otherwise by the service.
 It stands behind policy and limits: what is kept is only for who may ask for it now.
 """
 
+import math
+
 import msgspec
 
 from api_gateway import guard
-from api_gateway.answer import Answer, Keeping, KeptAnswer, Through
-from api_gateway.balance.upstream import Upstream
+from api_gateway.answer import Answer, Keeping, KeptAnswer, ReadAhead, Through
 from api_gateway.cache_control import directives, matches
-from api_gateway.forward import Forward, relay
+from api_gateway.collapse import Leader
+from api_gateway.errand import Errand, Forward
+from api_gateway.relay import relay
 from api_gateway.response_cache import Entry, Question, ResponseCache
 from shared.account import Flight
 from shared.asgi import Exchange
-from shared.identity.principal import Caller
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 # What asks for a part, or for an answer under a condition that only the service can judge.
@@ -28,55 +30,47 @@ class Recall:
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
 
-    async def __call__(
-        self,
-        exchange: Exchange,
-        flight: Flight,
-        caller: Caller,
-        upstream: Upstream,
-        through: Through | None = None,
-    ) -> None:
+    async def __call__(self, errand: Errand) -> None:
         """Raises what forwarding raises."""
-        cache = upstream.cache
+        cache, exchange = errand.upstream.cache, errand.exchange
         if cache is None:
-            await self._forward(exchange, flight, caller, upstream, through)
+            await self._forward(errand)
             return
-        question = cache.question(exchange, caller)
+        question = cache.question(exchange, errand.caller)
         asked = directives(exchange.headers)
         if exchange.method not in _SAFE:
-            await self._forward(exchange, flight, caller, upstream, _forgetting(cache, question, through))
-        elif through is not None or "no-store" in asked or _special(exchange):
-            flight.entry.cache = "bypass"
-            await self._forward(exchange, flight, caller, upstream, through)
+            forgetting = _forgetting(cache, question, errand.through)
+            await self._forward(msgspec.structs.replace(errand, through=forgetting))
+        elif errand.through is not None or "no-store" in asked or _special(exchange):
+            errand.flight.entry.cache = "bypass"
+            await self._forward(errand)
         else:
-            await self._ask(exchange, flight, caller, upstream, question, cache, asked)
+            await self._ask(errand, question, cache, asked)
 
     async def _ask(
-        self,
-        exchange: Exchange,
-        flight: Flight,
-        caller: Caller,
-        upstream: Upstream,
-        question: Question,
-        cache: ResponseCache,
-        asked: dict[str, str],
+        self, errand: Errand, question: Question, cache: ResponseCache, asked: dict[str, str]
     ) -> None:
-        known = cache.find(question, exchange)
+        exchange, flight, oldest = errand.exchange, errand.flight, _oldest(asked)
         condition = exchange.header_or_none("if-none-match") or ""
-        if known is not None and cache.age(known) < _wanted(known, asked):
-            flight.entry.cache = "hit"
-            await relay(exchange, flight, _told(cache, known, condition), upstream)
+        same = cache.common(question, exchange)
+        known, how = cache.find(question, exchange), "hit"
+        # Who wants it asked for anew cannot do with what was asked for before.
+        if not _fits(cache, known, oldest) and oldest > 0 and await cache.collapse.wait(same):
+            known, how = cache.find(question, exchange), "collapsed"
+        if known is not None and _fits(cache, known, oldest):
+            flight.entry.cache = how
+            await relay(exchange, flight, _told(cache, known, condition), errand.upstream)
             return
         flight.entry.cache = "miss"
-        visit = _Visit(exchange, flight, cache, question, known, condition, cache.changes)
-        if known is not None and known.life.tag:
-            kept = [header for header in exchange.headers if header[0] not in _CONDITIONS]
-            exchange.headers = [*kept, (b"if-none-match", known.life.tag.encode("latin-1"))]
-        await self._forward(exchange, flight, caller, upstream, visit.through)
+        conditional = _ask_about(exchange, known)
+        # What answers a condition of the client's own is of no use to others.
+        with cache.collapse.leading(same, flight, alone=conditional) as leader:
+            visit = _Visit(exchange, flight, cache, question, known, condition, cache.changes, leader, same)
+            await self._forward(msgspec.structs.replace(errand, through=visit.through))
 
 
 class _Visit(msgspec.Struct, frozen=True):
-    """One question on its way to the service, with what was known before."""
+    """One question on its way to the service, with what was known before and who follows it."""
 
     exchange: Exchange
     flight: Flight
@@ -85,23 +79,34 @@ class _Visit(msgspec.Struct, frozen=True):
     known: Entry | None
     condition: str
     changes: int
+    leader: Leader
+    same: object
 
     def through(self, answer: Answer) -> Answer:
         cache, known = self.cache, self.known
         if answer.status == 304 and known is not None and known.life.tag:
             return self._still(answer, known)
-        lasts = cache.life(answer.status, answer.headers)
-        length = answer.header("content-length") or "0"
-        if lasts is None or not length.isdecimal() or int(length) > cache.rule.max_answer_bytes:
+        lasts, cap = cache.life(answer.status, answer.headers), cache.rule.max_answer_bytes
+        if lasts is None or not _fit_to_keep(answer, cap):
             if known is not None:
                 cache.drop(self.question)
+            self._release(kept=False, status=answer.status)
             return answer
 
         async def keep(whole: KeptAnswer | None) -> None:
             if whole is not None and cache.changes == self.changes:
                 cache.keep(cache.entry(self.question, self.exchange, whole, lasts))
+            self._release(kept=whole is not None, status=answer.status)
 
-        return Keeping(answer, _kept_headers(answer), cache.rule.max_answer_bytes, keep)
+        # Others must not wait for a client of somebody else to read.
+        source = ReadAhead(answer, cap) if cache.rule.shared else answer
+        return Keeping(source, _kept_headers(answer), cap, keep)
+
+    def _release(self, *, kept: bool, status: int) -> None:
+        # What failed may be kept next time, and a 304 to a condition of the client's tells nothing of it.
+        if not kept and status < 500 and status != 304:
+            self.cache.collapse.part(self.same)
+        self.leader.release()
 
     def _still(self, answer: Answer, known: Entry) -> KeptAnswer:
         """The known answer, with what the service has said about it now (RFC 9111 section 4.3.4)."""
@@ -116,16 +121,39 @@ class _Visit(msgspec.Struct, frozen=True):
             return _told(self.cache, known, self.condition)
         entry = self.cache.entry(self.question, self.exchange, fresh, lasts)
         self.cache.keep(entry)
+        self.leader.release()
         return _told(self.cache, entry, self.condition)
 
 
-def _wanted(known: Entry, asked: dict[str, str]) -> float:
-    """How old, in seconds, the answer must not be yet."""
+def _ask_about(exchange: Exchange, known: Entry | None) -> bool:
+    """Makes the request one about the answer that is known, where that has a tag. Otherwise: is it a
+    conditional one of the client's?
+    """
+    if known is None or not known.life.tag:
+        return any(name in _CONDITIONS for name, _ in exchange.headers)
+    kept = [header for header in exchange.headers if header[0] not in _CONDITIONS]
+    exchange.headers = [*kept, (b"if-none-match", known.life.tag.encode("latin-1"))]
+    return False
+
+
+def _oldest(asked: dict[str, str]) -> float:
+    """How old, in seconds, an answer must not be yet for who asks like this. 0: it is asked for anew."""
     if "no-cache" in asked:
         return 0
     text = asked.get("max-age", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else math.inf
+
+
+def _fits(cache: ResponseCache, known: Entry | None, oldest: float) -> bool:
     # With `max-age=0` even what has come this second is asked about again.
-    return min(known.life.seconds, int(text) if text.isdecimal() and len(text) < 10 else known.life.seconds)
+    return known is not None and cache.age(known) < min(known.life.seconds, oldest)
+
+
+def _fit_to_keep(answer: Answer, cap: int) -> bool:
+    """Is this an answer that comes to an end, before there is too much of it?"""
+    length = answer.header("content-length") or "0"
+    stream = (answer.header("content-type") or "").startswith("text/event-stream")
+    return length.isdecimal() and int(length) <= cap and not stream
 
 
 def _told(cache: ResponseCache, known: Entry, condition: str) -> KeptAnswer:

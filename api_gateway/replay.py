@@ -10,11 +10,10 @@ from hashlib import sha256
 import msgspec
 
 from api_gateway import guard
-from api_gateway.answer import Answer, Keeping, KeptAnswer, Through
-from api_gateway.balance.upstream import Upstream
-from api_gateway.forward import Forward, relay
+from api_gateway.answer import Answer, Keeping, KeptAnswer
+from api_gateway.errand import Errand, Forward
 from api_gateway.idempotency_keys import Claim, Idempotency, IdempotencyKeys
-from shared.account import Flight
+from api_gateway.relay import relay
 from shared.asgi import Exchange
 from shared.errors import BadRequest, Refusal, Unavailable, UpstreamFault
 from shared.http_client import never_sent
@@ -45,20 +44,14 @@ class Replay:
         self._keys = keys
         self._forward = forward
 
-    async def __call__(
-        self,
-        exchange: Exchange,
-        flight: Flight,
-        caller: Caller,
-        upstream: Upstream,
-        through: Through | None = None,
-    ) -> None:
+    async def __call__(self, errand: Errand) -> None:
         """Raises BadRequest, Conflict, OtherRequest, TooLarge, Unavailable and what forwarding raises."""
-        rule = upstream.idempotency
+        exchange, flight, caller = errand.exchange, errand.flight, errand.caller
+        rule = errand.upstream.idempotency
         assert rule is not None
         key = key_of(exchange, required=rule.required)
         if not key:
-            await self._forward(exchange, flight, caller, upstream, through)
+            await self._forward(errand)
             return
         # A client that has lost patience will ask again: what it started is brought to its end.
         flight.stay()
@@ -68,11 +61,11 @@ class Replay:
         if earlier is not None:
             flight.entry.cache = "replay"
             exchange.stamps.append(_REPLAYED)
-            await relay(exchange, flight, _again(earlier, claim), upstream)
+            await relay(exchange, flight, _again(earlier, claim), errand.upstream)
             return
         attempt = _Attempt(self._keys, rule, name, tenant, claim)
         try:
-            await self._forward(exchange, flight, caller, upstream, attempt.keeping)
+            await self._forward(msgspec.structs.replace(errand, through=attempt.keeping))
         except BaseException as error:
             await attempt.failed(error)
             raise

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from api_gateway import guard
 from api_gateway.answer import KeptAnswer, values_of
 from api_gateway.cache_control import Life, life
+from api_gateway.collapse import Collapse
 from shared.asgi import Exchange, Headers
 from shared.clock import Clock
 from shared.identity.principal import Caller
@@ -26,12 +27,13 @@ _MOST_VARIANTS = 16
 class Cache(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Answers to GET that say for how long they may be kept, or by which tag they can be asked for again.
     `shared` gives one principal's answer to another, where the service calls it public. `max_bytes` is for
-    all together, `max_answer_bytes` for each.
+    all together, `max_answer_bytes` for each. Who asks what is being asked for waits up to `wait_seconds`.
     """
 
     shared: bool = False
     max_bytes: Annotated[int, Meta(ge=1024, le=1 << 33)] = 33_554_432
     max_answer_bytes: Annotated[int, Meta(ge=1, le=1 << 30)] = 1_048_576
+    wait_seconds: Annotated[float, Meta(ge=0, le=60)] = 5.0
 
 
 class Question(Struct, frozen=True):
@@ -64,6 +66,7 @@ class ResponseCache:
         self.rule = rule
         self.bytes = 0
         self.changes = 0  # whoever asked before the last one may have been told what no longer holds
+        self.collapse = Collapse(rule.wait_seconds, clock)
         self._clock = clock
         self._kept: OrderedDict[Question, list[Entry]] = OrderedDict()
         self._askers: dict[str, set[str]] = {}
@@ -75,7 +78,7 @@ class ResponseCache:
         if self.rule.shared:
             return Question(target)
         # All that the service is told of who asks, but for what differs with each call.
-        whole = msgspec.json.encode((caller.principal, caller.actors))
+        whole = msgspec.json.encode((caller.principal, caller.actors, caller.key))
         return Question(target, sha256(whole).hexdigest())
 
     def find(self, question: Question, exchange: Exchange) -> Entry | None:
@@ -85,6 +88,11 @@ class ResponseCache:
             return None
         self._kept.move_to_end(question)
         return next((entry for entry in entries if entry.varies == _varies(entry, exchange)), None)
+
+    def common(self, question: Question, exchange: Exchange) -> object:
+        """What requests that one answer may serve have in common, as far as earlier answers tell."""
+        entries = self._kept.get(question)
+        return (question, _varies(entries[-1], exchange) if entries else ())
 
     def age(self, entry: Entry) -> int:
         """In seconds, that in other caches included."""
@@ -98,7 +106,7 @@ class ResponseCache:
 
     def life(self, status: int, headers: Headers) -> Life | None:
         """For how long this answer may be kept. None: not at all."""
-        found = life(status, headers, shared=self.rule.shared)
+        found = life(status, headers, shared=self.rule.shared, now=self._clock.now_us() / 1e6)
         # What hangs on who asks is nobody else's, whatever else the service says of it.
         if self.rule.shared and any(_personal(name) for name in values_of(headers, "vary")):
             return None

@@ -1,4 +1,6 @@
-"""The files that routes need, found from the configuration's folder: for TLS, and OpenAPI documents."""
+"""What only the whole configuration shows: the files that routes need, found from its folder (for TLS, and
+OpenAPI documents), and whether a region is one.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ from msgspec.structs import replace
 from api_gateway import upstream_tls
 from api_gateway.balance.upstream import contract_of
 from api_gateway.config import HttpRoute, Section
+from api_gateway.regions.settings import problems as region_problems
 from shared.config import Loaded
 
 
@@ -23,8 +26,11 @@ def found(section: Section, path: Callable[[str], Path]) -> Section:
 
 
 def file_problems(loaded: Loaded[Section]) -> list[str]:
-    """What is wrong with those files, as `path: problem`."""
-    wrong = upstream_tls.file_problems(loaded)
+    """What is wrong with them, as `path: problem`."""
+    wrong = [
+        *upstream_tls.file_problems(loaded),
+        *region_problems(loaded.section.region, loaded.shared.control),
+    ]
     for place, route in enumerate(found(loaded.section, loaded.path).routes):
         try:
             contract_of(route.openapi)

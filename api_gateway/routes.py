@@ -26,6 +26,7 @@ _PUBLISH_PAGE = "/admin/api/catalog/servers"
 # The registry's names have a slash, which clients escape. All of it is one resource, read either way.
 _NAMES_BELOW = ("/registry/v0.1/servers/", "/admin/api/objects/server/")
 _PRINTED = re.compile(r"[!-~]*")
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 # What two readers of one path may read differently; none of our paths needs any of it.
 _ESCAPED_SLASH = "%2f"
 _AMBIGUOUS = (_ESCAPED_SLASH, "%5c", "%00", "%2e", "\\", "//", "/./", "/../", "/.;", "/..;", "\x00")
@@ -122,6 +123,9 @@ class RouteTable:
     def match(self, exchange: Exchange) -> Route:
         path = exchange.path
         refuse_ambiguous(exchange)
+        if not _METHOD.fullmatch(exchange.method):
+            # HTTP/2 and HTTP/3 carry it, and no service could be asked: that is not the service's failure.
+            raise BadRequest("this method is no word that HTTP could carry")
         if path.startswith("/admin/"):
             return self._pages.match(exchange.method, path)
         if path == PUBLISH_PATH:

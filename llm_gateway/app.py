@@ -10,9 +10,11 @@ from starlette.routing import Route
 from llm_gateway.authorize import Authorize
 from llm_gateway.cache.lookup import Cache
 from llm_gateway.catalog import Catalog
-from llm_gateway.config import Credential, Section, problems
+from llm_gateway.config import Section, problems
 from llm_gateway.counting import AnthropicCount, CountForm, Counting, GeminiCount
+from llm_gateway.endpoints.owned import Owned
 from llm_gateway.endpoints.routes import endpoint_routes
+from llm_gateway.files_owned import OwnedFiles
 from llm_gateway.formats import Format
 from llm_gateway.formats.anthropic import Anthropic
 from llm_gateway.formats.gemini import Gemini
@@ -33,19 +35,18 @@ from llm_gateway.router.build import Routing
 from llm_gateway.tokens import warm
 from llm_gateway.transcripts.keep import Transcribe
 from shared.agent_list import AgentList
-from shared.authenticators import Authenticate, Authenticator
-from shared.authenticators.delegation_token import DelegationToken
-from shared.authenticators.identity_token import IdentityToken
-from shared.authenticators.oidc import Oidc
-from shared.authenticators.virtual_key import VirtualKey
+from shared.authenticators import Authenticate
+from shared.authenticators.accepted import accepted
+from shared.background import cancelled, owned
 from shared.config import Loaded
 from shared.dialects import Dialect
 from shared.dialects.model_paths import ModelDialect
 from shared.dialects.openai import OpenAI
 from shared.errors import Fault
 from shared.health import public_routes
-from shared.parts import Parts, cancelled, owned
+from shared.parts import Parts
 from shared.run import Service
+from shared.shortcut import Shortcut
 
 
 class _Stages(Struct, frozen=True):
@@ -64,7 +65,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     catalog = Catalog(section, _prices(loaded), agents)
     _tell_unpriced(catalog, parts)
     stages = _Stages(
-        authenticate=Authenticate(tuple(_authenticator(kind, parts) for kind in section.accept)),
+        authenticate=accepted(section.accept, parts),
         authorize=Authorize(catalog, parts.policy, parts.limiter),
         limit=_limit(loaded, parts, catalog),
         guards=ChatGuards(section.guards, http=parts.http),
@@ -79,6 +80,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         limit=stages.limit,
         budget=loaded.shared.chain.budget,
         guards=stages.guards,
+        routing=routing,
     )
     listing = _listing(parts, stages, catalog)
     # Calls first: routes are tried in order.
@@ -95,8 +97,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     app.router.redirect_slashes = False
     # What no route matches, a path with a line break in it, is not found like any other.
     app.router.default = listing
-    # The account renders every failure: Starlette's own layers would only wrap each message twice more.
-    app.middleware_stack = app.router
+    app.middleware_stack = Shortcut(app.router, app.build_middleware_stack())
     app.state.routing, app.state.agents = routing, agents
     return app
 
@@ -121,7 +122,8 @@ def _listing(parts: Parts, stages: _Stages, catalog: Catalog) -> Listing:
 def _chats(section: Section, parts: Parts, stages: _Stages, routing: Routing) -> list[Route]:
     """A pipeline for each format that clients speak, and what is left of their conversations."""
     stateful = OpenAIResponses(remote_tools=section.remote_tools)
-    responses = Responses(parts.redis, stateful)
+    files = OwnedFiles(Owned(parts.redis, parts.clock), account_ids=section.account_ids)
+    responses, forgetful = Responses(parts.redis, stateful, files), Forgetful(files)
     cache = Cache(section.cache, parts.redis, parts.http, parts.clock)
     memory, transcribe = Memory(parts.redis), Transcribe(section.transcripts, parts.redis)
 
@@ -136,7 +138,7 @@ def _chats(section: Section, parts: Parts, stages: _Stages, routing: Routing) ->
             guards=stages.guards,
             cache=cache,
             memory=memory,
-            responses=responses if spoken is stateful else Forgetful(),
+            responses=responses if spoken is stateful else forgetful,
             transcribe=transcribe,
             route=routing.route,
             forward=routing.forward,
@@ -170,6 +172,7 @@ def _counts(section: Section, parts: Parts, stages: _Stages) -> list[Route]:
             limit=stages.limit,
             http=parts.http,
             max_body_bytes=section.max_body_bytes,
+            reach=Reach(remote_tools=section.remote_tools, account_ids=section.account_ids),
         )
         for form in forms
     ]
@@ -199,16 +202,6 @@ def _tell_unpriced(catalog: Catalog, parts: Parts) -> None:
     models = {model.name: model for _, model in catalog.items()}.values()
     count = sum(target.price is UNKNOWN for model in models for target in model.targets)
     parts.telemetry.gauges["gatestack_unpriced_targets"] = lambda: count
-
-
-def _authenticator(kind: Credential, parts: Parts) -> Authenticator:
-    if kind == "identity":
-        return IdentityToken(parts.verifier, audience="llm_gateway")
-    if kind == "delegation":
-        return DelegationToken(parts.verifier, keyring=parts.keyring)
-    if kind == "oidc":
-        return Oidc(parts.issuers, parts.shared.chain.budget)
-    return VirtualKey(parts.keyring)
 
 
 @contextlib.asynccontextmanager

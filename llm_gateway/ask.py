@@ -14,7 +14,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     `tokens_in` is an estimate, `tokens_out` what the caller allows at most (0: it did not say). `units` is
     an estimate of what is not counted in tokens (images, seconds, characters). `wants_usage`: the caller
     asked for the usage of its stream and gets to see it. `id`: what the answer will be called, where its
-    format lets callers come back for it and the provider has no such name.
+    format lets callers come back for it and the provider has no such name. `files` are the names in it that
+    only their owner may use.
     """
 
     model: str
@@ -26,3 +27,4 @@ class Ask(Struct, frozen=True, kw_only=True):
     units: int = 0
     wants_usage: bool = False
     id: str = ""
+    files: tuple[str, ...] = ()

@@ -71,7 +71,7 @@ class Attempt:
         wire = target.wire_for(call.spoken.name)
         await call.recall(wire)
         outbound = call.outbound(wire, target.model, count=section.counts_streams is not False)
-        outbound = fitted(section.quirks, wire, outbound)
+        outbound = fitted(section.quirks, wire, outbound, self._passed)
         self._refuse_loss(target, outbound.dropped)
         address = provider.address(wire, target.model, stream=call.ask.stream)
         now = asyncio.get_running_loop().time()

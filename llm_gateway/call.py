@@ -12,12 +12,13 @@ from llm_gateway.formats.openai_responses import FULFILLED
 from llm_gateway.formats.wires import WIRES
 from llm_gateway.guard import Inspection
 from llm_gateway.memory import Memory
+from llm_gateway.pin import Pin
 from shared.identity.principal import Caller
 
 
 class Call:
-    """`spoken` is the caller's format, `inspection` what guards have said and still have to say. `pin` names
-    the only target that can answer, where there is only one: it has the conversation.
+    """`spoken` is the caller's format, `inspection` what guards have said and still have to say. `pin` says
+    who can answer, where that is not everybody.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Call:
         inspection: Inspection,
         caller: Caller,
         memory: Memory,
-        pin: str = "",
+        pin: Pin | None = None,
     ) -> None:
         self.spoken = spoken
         self.ask = ask
@@ -65,9 +66,10 @@ class Call:
         no guard has changed what it says. Raises BadRequest.
         """
         if wire == self.spoken.name and self.inspection.chat is None:
-            return Outbound(body=self.spoken.body_for(self.ask, model, count=count))
-        made = WIRES[wire].request(self.chat, model)
-        if FULFILLED.isdisjoint(made.dropped):
-            return made
-        dropped = tuple(name for name in made.dropped if name not in FULFILLED)
-        return msgspec.structs.replace(made, dropped=dropped)
+            made = Outbound(body=self.spoken.body_for(self.ask, model, count=count))
+        else:
+            made = WIRES[wire].request(self.chat, model)
+            if not FULFILLED.isdisjoint(made.dropped):
+                dropped = tuple(name for name in made.dropped if name not in FULFILLED)
+                made = msgspec.structs.replace(made, dropped=dropped)
+        return made if self.pin is None else self.pin.fitted(made)

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from llm_gateway.config import ModelSection, Section
 from llm_gateway.prices import Price, PriceBook, ceiling
-from llm_gateway.providers import PROVIDERS, Provider
+from llm_gateway.providers import PROVIDERS, Provider, speaker
 from llm_gateway.router.section import MAIN, RoutingSection
 from shared.agent_list import PREFIX, AgentList, Listed
 
@@ -108,7 +108,7 @@ class Catalog:
 def _model(name: str, section: ModelSection, providers: dict[str, Provider], book: PriceBook) -> Model:
     targets = tuple(
         Target(
-            providers[target.provider],
+            speaker(providers[target.provider], target.model),
             target.model,
             target.price or section.price or _price(book, providers[target.provider], target.model),
             refuses_loss=section.untranslatable == "refuse",

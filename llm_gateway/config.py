@@ -21,6 +21,7 @@ from llm_gateway.router.section import MAIN, RouterSection, RoutingSection, rout
 from llm_gateway.router.section import problems as routing_problems
 from llm_gateway.transcripts.section import TranscriptSection
 from llm_gateway.transcripts.section import problems as transcript_problems
+from shared.authenticators.credential import Kind
 from shared.config import Secret
 from shared.identity.grant import ServiceAccount
 from shared.limits.rule import LimitRule
@@ -30,7 +31,6 @@ from shared.tls import Tls
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
-Credential = Literal["identity", "key", "delegation", "oidc"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _PLACE = re.compile(r"[a-z0-9:.-]*")
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -132,7 +132,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1:8081"
     server: ServerName = "hypercorn"
     tls: Tls | None = None
-    accept: tuple[Credential, ...] = ("identity",)
+    accept: tuple[Kind, ...] = ("identity",)
     providers: dict[str, ProviderSection] = {}
     models: dict[str, ModelSection] = {}
     limits: list[LimitRule] = []

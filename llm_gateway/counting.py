@@ -17,6 +17,8 @@ from llm_gateway.formats.gemini import count as gemini
 from llm_gateway.limit import Limit
 from llm_gateway.providers.anthropic import AnthropicProvider
 from llm_gateway.providers.gemini import GeminiProvider
+from llm_gateway.providers.vertex_anthropic import VertexAnthropic
+from llm_gateway.reach import Reach
 from llm_gateway.route import aim
 from llm_gateway.tokens import TokenCounter
 from shared.account import Account
@@ -63,9 +65,12 @@ class AnthropicCount:
         return anthropic.read_count(body, params)
 
     def question(self, ask: Ask, target: Target) -> tuple[str, bytes] | None:
-        if not isinstance(target.provider, AnthropicProvider):
+        provider = target.provider
+        if isinstance(provider, VertexAnthropic):
+            return provider.count(target.model, anthropic.count_body(ask, target.model))
+        if not isinstance(provider, AnthropicProvider):
             return None
-        return target.provider.count_address(), anthropic.count_body(ask, target.model)
+        return provider.count_address(), anthropic.count_body(ask, target.model)
 
     def counted(self, body: bytes) -> int:
         return anthropic.count_of(body)
@@ -116,8 +121,10 @@ class Counting:
         limit: Limit,
         http: HttpClient,
         max_body_bytes: int,
+        reach: Reach,
     ) -> None:
         self._form = form
+        self._reach = reach
         self._account = account
         self._authenticate = authenticate
         self._authorize = authorize
@@ -135,6 +142,7 @@ class Counting:
             if exchange.method != "POST":
                 raise MethodNotAllowed(f"{exchange.path} takes POST only")
             ask = self._form.read(await exchange.body(self._cap), exchange.path_params)
+            self._reach.refuse(ask)
             grant, model = await self._authorize(flight, caller, ask)
             free = msgspec.structs.replace(ask, tokens_in=0, tokens_out=0, body=b"")
             silent = msgspec.structs.replace(model, default_output_tokens=0)

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 
+from llm_gateway.answer import Answer
 from llm_gateway.attempt import Attempt
 from llm_gateway.bill import Bill
 from llm_gateway.call import Call
@@ -76,7 +77,7 @@ class Forward:
 
     def _tries(
         self, flight: Flight, call: Call, plan: Plan, bill: Bill, passed: Headers, *, keep: bool
-    ) -> Once | Tries:
+    ) -> Once[Answer]:
         size = size_class(call.ask)
         if plan.only is not None:
             attempt = self._attempt(flight, call, bill, passed, keep=keep)

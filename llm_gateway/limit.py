@@ -46,11 +46,10 @@ class Limit:
     async def __call__(self, grant: Grant, model: Model, ask: Ask, tags: Sequence[str] = ()) -> Lease:
         """Raises LimitExceeded, BudgetExceeded, Unavailable."""
         caller = grant.caller
-        known = facts(caller, model, tags)
-        planned = plan(self._rules, known, estimate(model, ask))
+        planned = plan(self._rules, facts(caller, model, tags), estimate(model, ask))
         if ask.tokens_in and self._counts(caller, planned):
             usage = await self._counter.count(model.targets[0].model, ask)
-            planned = plan(self._rules, known, estimate(model, ask, usage))
+            planned = planned.counted(estimate(model, ask, usage))
         return await self._limiter.reserve(
             planned,
             tenant=caller.principal.tenant,

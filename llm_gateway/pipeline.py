@@ -74,7 +74,7 @@ class Pipeline:
             ask = as_counted(resumed.ask, flight.lease)
             exchange.stamps += self._spoken.rate_headers(flight.lease)
             inspection = await inspect(ask, self._spoken, flight, self._guards, caller, model)
-            call = Call(self._spoken, ask, inspection, caller, self._memory, resumed.target)
+            call = Call(self._spoken, ask, inspection, caller, self._memory, resumed.pin)
             found = await self._cache.find(exchange, flight, grant, model, call)
             transcribed = self._transcribe.keepers(flight, caller, model, call)
             if found.stored is not None:

@@ -1,5 +1,5 @@
-"""In what a provider's idea of OpenAI's chat completions differs from OpenAI's, and a request changed so
-that it fits. What has to be left out is named.
+"""In what a provider's idea of OpenAI's chat completions differs from OpenAI's (and a place's of Anthropic's
+format), and a request changed so that it fits. What has to be left out is named.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from msgspec import Raw, Struct
 
 from llm_gateway import members
 from llm_gateway.formats import Outbound
+from shared.asgi import Headers
 
-_WIRE = "openai_chat"
+_WIRE, _VERSIONED = "openai_chat", "anthropic"
+_FIRST_VERSION = "2023-06-01"
 # Members that the neutral form knows under another name.
 _NAMES = {
     "parallel_tool_calls": "tool_choice.parallel",
@@ -66,9 +68,24 @@ class Quirks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     object_only: bool = False
 
 
-def fitted(quirks: Quirks | None, wire: str, outbound: Outbound) -> Outbound:
-    """`outbound` itself where nothing has to change, which is nearly always seen without reading it."""
-    if quirks is None or wire != _WIRE or not _concerned(quirks, outbound.body):
+class VersionInBody(Quirks, frozen=True, kw_only=True):
+    """Of Anthropic's format, and no operator's to say: its version stands in the body, where the first one is
+    called `first`, and the model does not.
+    """
+
+    first: str
+
+
+def fitted(quirks: Quirks | None, wire: str, outbound: Outbound, passed: Headers = ()) -> Outbound:
+    """`outbound` itself where nothing has to change, which is nearly always seen without reading it. `passed`
+    are those of the caller's headers that go on.
+    """
+    if quirks is None:
+        return outbound
+    if wire == _VERSIONED and isinstance(quirks, VersionInBody):
+        version = _spoken(passed) or quirks.first
+        return msgspec.structs.replace(outbound, body=_versioned(version, outbound.body))
+    if wire != _WIRE or not _concerned(quirks, outbound.body):
         return outbound
     found = {name: bytes(raw) for name, raw in _decode(outbound.body).items()}
     changed, dropped = dict(found), list[str]()
@@ -85,6 +102,17 @@ def fitted(quirks: Quirks | None, wire: str, outbound: Outbound) -> Outbound:
 
 def _decode(body: bytes) -> dict[str, Raw]:
     return members.read(body)[0]
+
+
+def _spoken(passed: Headers) -> str:
+    """The version that the caller speaks, empty for the first one."""
+    found = next((value.decode("latin-1") for name, value in passed if name == b"anthropic-version"), "")
+    return "" if found == _FIRST_VERSION else found
+
+
+def _versioned(version: str, body: bytes) -> bytes:
+    found = {name: bytes(raw) for name, raw in _decode(body).items() if name != "model"}
+    return _encoded({**found, "anthropic_version": msgspec.json.encode(version)})
 
 
 def _concerned(quirks: Quirks, body: bytes) -> bool:

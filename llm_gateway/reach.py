@@ -4,7 +4,6 @@ what they are told; other models, which nobody has been asked about.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from llm_gateway.ask import Ask
+from llm_gateway.endpoints.owned import spelled
+from llm_gateway.files_named import kind_of, named, objects, told
 from shared.errors import BadRequest
 
 Json = dict[str, Any]
@@ -31,22 +32,6 @@ _MODEL = b'"model"'
 _ESCAPED = re.compile(rb"\\u00[2-7]")
 _ADDRESSES = ("url", "image_url", "file_url", "fileUri", "file_uri")
 _STORES = ("fileSearch", "file_search", "retrieval")
-_LISTS = ("file_ids", "vector_store_ids")
-# What callers' own tools get and say, schemas, and what a model has cited: nobody acts on what stands there.
-_OPAQUE = frozenset(
-    (
-        *("arguments", "args", "parameters", "input_schema", "schema", "json_schema", "response", "metadata"),
-        *("parametersJsonSchema", "responseSchema", "responseJsonSchema", "response_schema"),
-        *("annotations", "citations", "results"),
-    )
-)
-_CALLS = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
-_SAID = frozenset(
-    (
-        *("file_citation", "container_file_citation", "file_path", "code_execution_output"),
-        "bash_code_execution_output",
-    )
-)
 _OWN_TOOLS = frozenset(("function", "custom", None))
 
 
@@ -57,43 +42,70 @@ class Reach(Struct, frozen=True):
     account_ids: bool = False
 
     def refuse(self, ask: Ask) -> None:
+        """For where nobody can be asked whose a file is. Raises BadRequest."""
+        if self.files(ask) and not self.account_ids:
+            raise in_account()
+
+    def refuse_models(self, ask: Ask) -> None:
         """Raises BadRequest."""
         for name in _MODELS:
             if name in ask.spans:
-                raise _refused(name, "a request is for one model; who answers in its place is not its choice")
+                raise _refused(name, _OTHERS)
+
+    def files(self, ask: Ask) -> tuple[str, ...]:
+        """The files that are named in it and may be its caller's own: whose they are has yet to be looked up.
+        Raises BadRequest for everything else that it may not reach for.
+        """
+        for name in _MODELS:
+            if name in ask.spans:
+                raise _refused(name, _OTHERS)
         if not self.account_ids:
             for name in _OF_ACCOUNT:
                 if _given(ask, name):
-                    raise _refused(name, _ACCOUNT)
+                    raise in_account(name)
         if not self.remote_tools:
             for name in _SERVERS:
                 if _given(ask, name):
                     raise _refused(name, _REMOTE)
         # The model itself is named once.
         if _suspect(ask.body) or ("tools" in ask.spans and ask.body.count(_MODEL) > 1):
-            self._look(ask)
+            return self._look(ask)
+        return ()
 
-    def _look(self, ask: Ask) -> None:
+    def _look(self, ask: Ask) -> tuple[str, ...]:
         try:
             whole = msgspec.json.decode(ask.body)
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not valid JSON: {error}", cause=error) from error
-        for value in _objects(whole):
+        files: dict[str, None] = {}
+        for value in objects(whole):
+            for member, id in named(value):
+                if spelled("file", id):
+                    files[id] = None
+                elif not self.account_ids:
+                    raise in_account(member)
             if not self.account_ids and (name := _in_account(value)):
-                raise _refused(name, _ACCOUNT)
+                raise in_account(name)
             if not self.remote_tools and (name := _remote(value)):
                 raise _refused(name, _REMOTE)
         if any(
-            isinstance(tool, dict) and isinstance(tool.get("model"), str) and _kind(tool) not in _OWN_TOOLS
+            isinstance(tool, dict) and isinstance(tool.get("model"), str) and kind_of(tool) not in _OWN_TOOLS
             for tool in _tools(whole)
         ):
             raise _refused("tools", "a tool may not bring a model of its own; leave its `model` out")
+        return tuple(files)
 
 
 _ACCOUNT = (
     "names something that a provider keeps, in an account which all callers here share; send the content"
 )
+_OTHERS = "a request is for one model; who answers in its place is not its choice"
 _REMOTE = "servers and connectors of your own are not allowed here"
+
+
+def in_account(name: str = "file_id") -> BadRequest:
+    """`name` is the member at fault."""
+    return _refused(name, _ACCOUNT)
 
 
 def _suspect(body: bytes) -> bool:
@@ -115,37 +127,18 @@ def _given(ask: Ask, name: str) -> bool:
     return place is not None and ask.body[slice(*place)] not in (b"null", b"[]", b'""')
 
 
-def _objects(whole: Any) -> Iterator[Json]:
-    waiting = [whole]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += [item for item in value if isinstance(item, dict | list)]
-        else:
-            yield value
-            skipped = "input" if _kind(value) in _CALLS else ""
-            waiting += [
-                item
-                for name, item in value.items()
-                if isinstance(item, dict | list) and name not in _OPAQUE and name != skipped
-            ]
-
-
 def _in_account(value: Json) -> str:
-    """The member that names something there; empty where none does."""
-    kind = _kind(value)
-    if kind not in _SAID:
-        for name in ("file_id", "container_id"):
-            if value.get(name) and isinstance(value[name], str):
-                return name
-    if value.get("skill_id") and kind != "anthropic":
+    """The member that names something there that is no file; empty where none does."""
+    found = value.get("container_id")
+    if found and isinstance(found, str) and not told(value):
+        return "container_id"
+    if value.get("skill_id") and kind_of(value) != "anthropic":
         return "skill_id"
     held = value.get("container")
     if (isinstance(held, str) and held) or (isinstance(held, dict) and held.get("id")):
         return "container"
-    for name in _LISTS:
-        if value.get(name) and isinstance(value[name], list):
-            return name
+    if value.get("vector_store_ids") and isinstance(value["vector_store_ids"], list):
+        return "vector_store_ids"
     return next((name for name in _ADDRESSES if _private(value.get(name))), "") or next(
         (name for name in _STORES if isinstance(value.get(name), dict)), ""
     )
@@ -166,7 +159,9 @@ def _private(address: object) -> bool:
 
 
 def _remote(value: Json) -> str:
-    if _kind(value) == "mcp" and any(value.get(name) for name in ("server_url", "connector_id", "tunnel_id")):
+    if kind_of(value) == "mcp" and any(
+        value.get(name) for name in ("server_url", "connector_id", "tunnel_id")
+    ):
         return "tools"
     return next((name for name in _SERVERS if value.get(name)), "")
 
@@ -174,8 +169,3 @@ def _remote(value: Json) -> str:
 def _tools(whole: Any) -> list[Any]:
     found = whole.get("tools") if isinstance(whole, dict) else None
     return found if isinstance(found, list) else []
-
-
-def _kind(value: Json) -> str | None:
-    kind = value.get("type")
-    return kind if isinstance(kind, str) else None

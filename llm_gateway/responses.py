@@ -17,7 +17,11 @@ from llm_gateway.ask import Ask
 from llm_gateway.call import Call
 from llm_gateway.catalog import Model, Target
 from llm_gateway.chat.reply import Reply
+from llm_gateway.files_owned import OwnedFiles
 from llm_gateway.formats.openai_responses import OpenAIResponses
+from llm_gateway.formats.openai_responses.references import references, response_of
+from llm_gateway.items_owned import OwnedItems
+from llm_gateway.pin import Pin
 from llm_gateway.responses_named import filled
 from shared.errors import BadRequest, NotFound, Unavailable
 from shared.identity.principal import Caller
@@ -35,7 +39,8 @@ _GONE = (Unavailable, RedisError)
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One response and who caused it. `model` is its name here. Either `target` has it, as `upstream_id`, or
-    `input` (items as a JSON list) and `response` are all of it; none of both where it was too large to keep.
+    `input` (items as a JSON list, which name `files`) and `response` are all of it; none of both where it was
+    too large to keep.
     """
 
     actors: tuple[str, ...]
@@ -44,6 +49,7 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
     upstream_id: str = ""
     input: bytes = b""
     response: bytes = b""
+    files: tuple[str, ...] = ()
 
     def admits(self, caller: Caller) -> bool:
         """Who caused it, and whoever stands earlier on the same path."""
@@ -51,10 +57,10 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Resumed(Struct, frozen=True):
-    """`target` is the only one that can go on with it; empty where any can."""
+    """`pin` says who can go on with it; None where anybody can."""
 
     ask: Ask
-    target: str = ""
+    pin: Pin | None = None
 
 
 class _Output(Struct, frozen=True):
@@ -71,8 +77,12 @@ _flag = msgspec.json.Decoder(bool | None).decode
 class Forgetful:
     """For formats whose conversations are the caller's own affair."""
 
+    def __init__(self, files: OwnedFiles) -> None:
+        self._files = files
+
     async def resume(self, caller: Caller, ask: Ask) -> Resumed:
-        return Resumed(ask)
+        """A request, and who has what it names. Raises BadRequest, NotFound, Unavailable."""
+        return Resumed(ask, await self._files.pin(caller, ask.files)) if ask.files else Resumed(ask)
 
     def keepers(self, caller: Caller, call: Call, model: Model | None, entry: Entry) -> tuple[Keep, ...]:
         return ()
@@ -80,26 +90,60 @@ class Forgetful:
 
 class Responses(Forgetful):
     def __init__(
-        self, redis: Redis, spoken: OpenAIResponses, *, ttl_seconds: int = _SECONDS, max_bytes: int = _BYTES
+        self,
+        redis: Redis,
+        spoken: OpenAIResponses,
+        files: OwnedFiles,
+        *,
+        ttl_seconds: int = _SECONDS,
+        max_bytes: int = _BYTES,
     ) -> None:
+        super().__init__(files)
+        self._items = OwnedItems(redis, ttl_seconds)
         self._redis = redis
         self._spoken = spoken
         self._ttl = ttl_seconds
         self._cap = max_bytes
 
     async def resume(self, caller: Caller, ask: Ask) -> Resumed:
-        """A request with what came before it, and with the items that it only names. Raises NotFound,
-        BadRequest, Unavailable.
+        """A request with what came before it, and with those of the items it only names that are kept here.
+        Raises NotFound, BadRequest, Unavailable.
         """
-        whole = await filled(given(ask), partial(self._known, caller))
-        ask = ask if whole is None else self._changed(ask, "input", Raw(whole))
-        before = _read(_before, ask, _BEFORE)
-        if before is None:
+        ask, provider = await self._named(caller, ask)
+        target, before = "", _read(_before, ask, _BEFORE)
+        if before is not None:
+            ask, target = await self._continued(caller, ask, before)
+        if not (target or provider or ask.files):
             return Resumed(ask)
+        pin = await self._files.pin(caller, ask.files)
+        if provider and pin.provider not in ("", provider):
+            raise BadRequest(
+                "input: names files and items that different providers keep; send them instead",
+                data={"param": "input"},
+            )
+        provider = provider or pin.provider
+        return Resumed(ask, msgspec.structs.replace(pin, target=target, provider=provider))
+
+    async def _named(self, caller: Caller, ask: Ask) -> tuple[Ask, str]:
+        """With the items of ours that it names, and who has the others."""
+        input = given(ask)
+        named = references(input) if input.startswith(b"[") else []
+        if not named:
+            return ask, ""
+        ours = [each for each in named if response_of(each[1])]
+        theirs = [each for each in named if not response_of(each[1])]
+        provider = await self._items.provider(caller, theirs)
+        if ours:
+            whole = await filled(input, ours, partial(self._known, caller))
+            ask = self._changed(ask, "input", Raw(whole))
+        return ask, provider
+
+    async def _continued(self, caller: Caller, ask: Ask, before: str) -> tuple[Ask, str]:
+        """With what came before it, or who has that."""
         record = await self.find(caller, before)
         if record.target:
             known = before == record.upstream_id
-            return Resumed(ask if known else self._changed(ask, _BEFORE, record.upstream_id), record.target)
+            return ask if known else self._changed(ask, _BEFORE, record.upstream_id), record.target
         if not record.response:
             raise BadRequest(
                 f"the conversation up to {before} is larger than the {self._cap} bytes that are kept of one: "
@@ -107,7 +151,9 @@ class Responses(Forgetful):
                 data={"param": _BEFORE},
             )
         history = joined(record.input, bytes(_output(record.response).output))
-        return Resumed(self._changed(ask, "input", Raw(joined(history, items(given(ask))))))
+        ask = self._changed(ask, "input", Raw(joined(history, items(given(ask)))))
+        files = tuple(dict.fromkeys((*record.files, *ask.files)))
+        return msgspec.structs.replace(ask, files=files), ""
 
     def keepers(self, caller: Caller, call: Call, model: Model | None, entry: Entry) -> tuple[Keep, ...]:
         """What to do with the reply once it is whole. Without a `model` no provider has been asked. What a
@@ -116,15 +162,18 @@ class Responses(Forgetful):
         ask, inspection = call.ask, call.inspection
         if _read(_flag, ask, "store") is False:
             return ()
-        if inspection.chat is not None:
+        whole = inspection.chat is None
+        if not whole:
             entry.findings += (NOT_KEPT,)
-            return ()
         # What a provider that speaks Responses says is shown with its ids, unless a guard looks at it.
         passed = model is not None and not inspection.watches_reply
 
         async def keep(reply: Reply) -> None:
             target = answering(model, entry) if model is not None else None
-            await self.keep(caller, ask, reply, target, entry, passed=passed)
+            if target is not None and self._keeps(target):
+                self._items.keep(caller, target.provider.name, reply.items)
+            if whole:
+                await self.keep(caller, ask, reply, target, entry, passed=passed)
 
         return (keep,)
 
@@ -132,15 +181,27 @@ class Responses(Forgetful):
         self, caller: Caller, ask: Ask, reply: Reply, target: Target | None, entry: Entry, *, passed: bool
     ) -> None:
         """Keeps a reply; what cannot be kept is noted and answered all the same."""
-        if target is not None and target.wire_for(self._spoken.name) == self._spoken.name:
+        if target is not None and self._keeps(target):
             name = reply.id if passed else ask.id
-            record = Record(actors=caller.actors, model=ask.model, target=target.name, upstream_id=reply.id)
+            # Under names of ours its items can only be found here.
+            response = b"" if passed else self._spoken.reply(reply, ask)
+            record = Record(
+                actors=caller.actors,
+                model=ask.model,
+                target=target.name,
+                upstream_id=reply.id,
+                response=response if len(response) <= self._cap else b"",
+            )
         else:
             name, record = ask.id, self._whole(caller, ask, reply)
         try:
             await self._redis.execute("SET", key_of(caller, name), _pack(record), "EX", self._ttl)
         except _GONE:
             entry.findings += (NOT_KEPT,)
+
+    def _keeps(self, target: Target) -> bool:
+        """Whether the provider keeps what it has answered."""
+        return target.wire_for(self._spoken.name) == self._spoken.name
 
     async def find(self, caller: Caller, id: str) -> Record:
         """Raises NotFound: there is none, or it is not this caller's. Raises Unavailable."""
@@ -165,24 +226,12 @@ class Responses(Forgetful):
         input, response = items(given(ask)), self._spoken.reply(reply, ask)
         if len(input) + len(response) > self._cap:
             return Record(actors=caller.actors, model=ask.model)
-        return Record(actors=caller.actors, model=ask.model, input=input, response=response)
+        return Record(actors=caller.actors, model=ask.model, input=input, response=response, files=ask.files)
 
     def _changed(self, ask: Ask, name: str, value: str | Raw) -> Ask:
         """`ask` with another value for a member, counted anew, and still under its own id."""
         body = members.spliced(ask.body, {ask.spans[name]: msgspec.json.encode(value)})
-        return msgspec.structs.replace(self._spoken.read(body, {}), id=ask.id)
-
-
-def pinned(targets: Sequence[Target], name: str) -> tuple[Target, ...]:
-    """The one target that has the conversation. Raises NotFound when this model is not answered there."""
-    found = tuple(target for target in targets if target.name == name)
-    if not found:
-        raise NotFound(
-            "the previous response is kept by a provider that does not answer for this model: "
-            "go on with the model that gave it, or send the conversation as `input`",
-            data={"param": _BEFORE, "code": "previous_response_not_found"},
-        )
-    return found
+        return msgspec.structs.replace(self._spoken.read(body, {}), id=ask.id, files=ask.files)
 
 
 def answering(model: Model, entry: Entry) -> Target | None:

@@ -7,14 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from msgspec import Raw, Struct
 
-from llm_gateway.formats.openai_responses.references import references, response_of
+from llm_gateway.formats.openai_responses.references import response_of
 from shared.errors import BadRequest, NotFound
 
 Find = Callable[[Sequence[str]], Awaitable[Sequence[bytes]]]
-_RESPONSES_MAX = 128
+_MOST = 128
 _ID_MAX = 128
-# In every name that is ours, so that most requests need not be taken apart.
-_SIGN = b"_gs"
 
 
 class _Item(Struct, frozen=True):
@@ -30,26 +28,17 @@ _item = msgspec.json.Decoder(_Item).decode
 _response = msgspec.json.Decoder(_Response).decode
 
 
-async def filled(input: bytes, find: Find) -> bytes | None:
-    """`input` with all of its items, None where nothing is missing from it. `find` has the responses of these
+async def filled(input: bytes, named: Sequence[tuple[int, str]], find: Find) -> bytes:
+    """`input` with the items that are `named` in it, all of them ours. `find` has the responses of these
     names, empty where the caller may not see one. Raises NotFound, BadRequest, Unavailable.
     """
-    if not input.startswith(b"[") or _SIGN not in input:
-        return None
-    named = references(input)
-    if not named:
-        return None
     ids = list(dict.fromkeys(response_of(id) for _, id in named))
-    if len(ids) > _RESPONSES_MAX:
-        raise BadRequest(
-            f"input: names items of more than {_RESPONSES_MAX} responses; send them instead",
-            data={"param": "input"},
-        )
+    refuse_many(ids)
     known = {name: item for body in await find(ids) if body for name, item in _output(body)}
     items = _list(input)
     for place, id in named:
         if id not in known:
-            raise _missing(place, id)
+            raise missing(place, id)
         items[place] = known[id]
     return msgspec.json.encode(items)
 
@@ -58,7 +47,14 @@ def _output(response: bytes) -> list[tuple[str, Raw]]:
     return [(_item(item).id, item) for item in _response(response).output]
 
 
-def _missing(place: int, id: str) -> NotFound:
+def refuse_many(names: Sequence[str]) -> None:
+    if len(names) > _MOST:
+        raise BadRequest(
+            f"input: names items of more than {_MOST} responses; send them instead", data={"param": "input"}
+        )
+
+
+def missing(place: int, id: str) -> NotFound:
     return NotFound(
         f"input[{place}]: there is no item {id[:_ID_MAX]!r}: it was not stored, has expired, or is not "
         "yours; send the item itself",

@@ -8,22 +8,20 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from llm_gateway.ask import Ask
 from llm_gateway.call import Call
 from llm_gateway.catalog import Model, Target
-from llm_gateway.prices import UNKNOWN, cost
-from llm_gateway.responses import pinned
+from llm_gateway.pin import Pin
 from llm_gateway.router.facts import context
+from llm_gateway.router.ordered import ordered
 from llm_gateway.router.plan import Plan, Routes, plain_plan, routes
-from llm_gateway.router.ranking import Draw, Standing
+from llm_gateway.router.ranking import Draw
 from llm_gateway.router.section import MAIN, ClassifierSection
-from llm_gateway.router.state import SizeClass, State, size_class
-from llm_gateway.router.strategies import STRATEGIES
+from llm_gateway.router.state import State
 from llm_gateway.router.task import Chosen, Scorer, Task
 from shared.account import Flight
 from shared.clock import Clock
 from shared.errors import Killed
-from shared.ledger.entry import Entry, Usage
+from shared.ledger.entry import Entry
 
 
 class Aiming(Protocol):
@@ -58,13 +56,12 @@ class Router:
         asked when each one's turn comes.
         """
         way = self._ways.get(model.name) or _way(model, self._state)
-        if call.pin:
-            targets = alive(pinned(model.targets, call.pin), flight)
-            return Plan(targets, way.routes, self._state.of(targets[0]))
+        if call.pin is not None:
+            return self._tied(way, call.pin, model, flight, call)
         if way.plan is not None:
             return way.plan
         chosen = self._chosen(way, model, flight, call)
-        targets = self._ordered(way.routes, chosen.group, call.ask, flight)
+        targets = ordered(way.routes, chosen.group, call.ask, flight.entry, self._state, self._draw)
         if chosen.why.startswith("canary"):
             # Who was not asked whether it wants to try something new is not left alone with it.
             targets += way.routes.main
@@ -72,31 +69,23 @@ class Router:
             flight.entry.findings += (f"routed:{chosen.why} to {chosen.group}",)
         return Plan(alive(targets, flight), way.routes)
 
+    def _tied(self, way: _Way, pin: Pin, model: Model, flight: Flight, call: Call) -> Plan:
+        """Of those that have what the call names, as the model's routing says, and nobody else."""
+        mirror = way.routes.section.mirror
+        paid = [target for target in model.targets if mirror is None or target.group != mirror.to]
+        known = way.routes.narrowed(pin.among(paid))
+        [group, *_] = (name for name in (MAIN, *known.groups) if known.groups.get(name))
+        if len(known.model.targets) > 1:
+            chosen = self._chosen(way, model, flight, call)
+            group = chosen.group if known.groups.get(chosen.group) else group
+        targets = ordered(known, group, call.ask, flight.entry, self._state, self._draw)
+        return Plan(alive(targets, flight), known)
+
     def _chosen(self, way: _Way, model: Model, flight: Flight, call: Call) -> Chosen:
         caller = flight.entry.caller
         if way.task is None or caller is None:
             return Chosen(MAIN, "")
         return way.task.choose(context(flight, model, call, self._clock), call, caller)
-
-    def _ordered(self, known: Routes, group: str, ask: Ask, flight: Flight) -> tuple[Target, ...]:
-        targets, section = known.groups[group], known.section
-        if len(targets) == 1 or section.strategy == "order":
-            return targets
-        size, usage = size_class(ask), _expected(known.model, ask)
-        standings = [self._standing(target, size, usage) for target in targets]
-        found = STRATEGIES[section.strategy](standings, self._draw, section.explore)
-        flight.entry.findings += (f"routed:{found.why}",)
-        return found.targets
-
-    def _standing(self, target: Target, size: SizeClass, usage: Usage) -> Standing:
-        deployment = self._state.of(target)
-        return Standing(
-            target,
-            micros=None if target.price is UNKNOWN else cost(target.price, usage),
-            in_flight=deployment.in_flight,
-            latency=deployment.latency(size),
-            availability=deployment.availability,
-        )
 
 
 def route(model: Model, flight: Flight) -> tuple[Target, ...]:
@@ -145,8 +134,3 @@ def _classifier(section: ClassifierSection) -> Scorer:
     from llm_gateway.router.classify import Classifier
 
     return Classifier(section)
-
-
-def _expected(model: Model, ask: Ask) -> Usage:
-    """What a call will use at most, as far as its caller has said."""
-    return Usage(tokens_in=ask.tokens_in, tokens_out=ask.tokens_out or model.default_output_tokens)

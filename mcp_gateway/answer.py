@@ -94,11 +94,10 @@ class Answer:
             known = sum(len(listing.items[kind]) for listing in listings.values())
             visible = await self._authorize.visible(listings, kind, caller, ask.surface)
             for server, items in visible.items():
-                shown += [self._catalogs.shown(ask.surface, server, item) for item in items]
+                shown += self._catalogs.all_shown(ask.surface, server, items)
         flight.entry.detail = f"{len(shown)} of {known} shown"
-        result = b'{"' + LISTS[kind].encode() + b'":[' + b",".join(shown) + b"]"
-        hints = b',"ttlMs":' + bytes(self._ttl) if ask.era.stateless else b""
-        return _result(ask, result + hints + b"}")
+        listed = b'"' + LISTS[kind].encode() + b'":[' + b",".join(shown) + b"]"
+        return 200, [], jsonrpc.result(ask.id, ask.era.listed(listed, bytes(self._ttl)))
 
     async def _listings(self, ask: Ask) -> dict[str, Listing]:
         """What the servers of this endpoint have. A server's own endpoint says so when that cannot

@@ -13,7 +13,7 @@ from mcp_gateway.authorize import Authorize
 from mcp_gateway.catalog import Catalog
 from mcp_gateway.catalogs import Catalogs
 from mcp_gateway.circuits import Circuits
-from mcp_gateway.config import Credential, Section, problems
+from mcp_gateway.config import Section, problems
 from mcp_gateway.consent import ConsentPages
 from mcp_gateway.credentials.build import Credentials, open_credentials
 from mcp_gateway.endpoint import Endpoint
@@ -21,6 +21,7 @@ from mcp_gateway.eras.session import SessionEra
 from mcp_gateway.eras.stateless import StatelessEra
 from mcp_gateway.forward import Forward
 from mcp_gateway.guard import Guard
+from mcp_gateway.items import Marks
 from mcp_gateway.limit import Limit
 from mcp_gateway.listen import Listen
 from mcp_gateway.pipeline import Pipeline
@@ -43,17 +44,15 @@ from mcp_gateway.upstreams import open_upstream
 from mcp_gateway.upstreams.upstream import Upstream
 from mcp_gateway.user_grants import UserGrantPages
 from shared.agent_list import AgentList
-from shared.authenticators import Authenticate, Authenticator
-from shared.authenticators.delegation_token import DelegationToken
-from shared.authenticators.identity_token import IdentityToken
-from shared.authenticators.oidc import Oidc
-from shared.authenticators.virtual_key import VirtualKey
+from shared.authenticators.accepted import accepted
+from shared.background import cancelled, owned
 from shared.config import Loaded
 from shared.dialects.mcp import Mcp
 from shared.health import public_routes
 from shared.identity.hand_back import HandBack
-from shared.parts import Parts, cancelled, owned
+from shared.parts import Parts
 from shared.run import Service
+from shared.shortcut import Shortcut
 from shared.tool_pins import ToolPins
 
 NAME = "mcp_gateway"
@@ -66,17 +65,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     agents = AgentList(parts.redis)
     catalogs = Catalogs(section.catalogs, section.servers, parts.policy)
     registry = Registry(section, parts)
-    catalog = Catalog(
-        upstreams,
-        section.servers,
-        parts.clock,
-        seconds=section.catalog_seconds,
-        pause=section.refresh_seconds,
-        patience=section.list_timeout_seconds,
-        judge=Judge(ToolPins(parts.redis, parts.clock), tuple(section.servers), section.scan),
-        trust=section.trust,
-        marks=registry.shelf.marks(catalogs.marks),
-    )
+    catalog = _catalog(section, parts, upstreams, registry.shelf.marks(catalogs.marks))
     changes = Changes(catalog, upstreams)
     explicit = section.destructive == "explicit"
     authorize = Authorize(parts.policy, parts.limiter, catalog, catalogs, agents=agents, explicit=explicit)
@@ -103,13 +92,28 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
             *public_routes(parts),
             *metadata_routes(section),
             *_user_routes(section, parts, authorize, credentials),
-            *registry.pages(authorize, catalog, _authenticate(section, parts)).routes(),
+            *registry.pages(authorize, catalog, accepted(section.accept, parts)).routes(),
             Route("/{path:path}", endpoint=pipeline),
         ]
     )
+    app.middleware_stack = Shortcut(app.router, app.build_middleware_stack())
     app.state.catalog, app.state.upstreams, app.state.credentials = catalog, upstreams, credentials
     app.state.agents, app.state.questions, app.state.changes = agents, questions, changes
     return app
+
+
+def _catalog(section: Section, parts: Parts, upstreams: dict[str, Upstream], marks: Marks) -> Catalog:
+    return Catalog(
+        upstreams,
+        section.servers,
+        parts.clock,
+        seconds=section.catalog_seconds,
+        pause=section.refresh_seconds,
+        patience=section.list_timeout_seconds,
+        judge=Judge(ToolPins(parts.redis, parts.clock), tuple(section.servers), section.scan),
+        trust=section.trust,
+        marks=marks,
+    )
 
 
 def _pipeline(
@@ -133,7 +137,7 @@ def _pipeline(
         dialect=dialect,
         origins=frozenset(section.allowed_origins),
         hosts=frozenset(section.allowed_hosts),
-        authenticate=_authenticate(section, parts),
+        authenticate=accepted(section.accept, parts),
         endpoint=Endpoint(catalogs, frozenset(section.search.teams)),
         read=Read(SessionEra(sessions), StatelessEra(), dialect=dialect, body_cap=section.max_body_bytes),
         route=Routing(catalog, catalogs),
@@ -177,22 +181,8 @@ def _user_routes(
     if consents is None:
         return []
     pages = ConsentPages(parts.account, consents, section.public_url)
-    grants = UserGrantPages(parts.account, _authenticate(section, parts), authorize, consents)
+    grants = UserGrantPages(parts.account, accepted(section.accept, parts), authorize, consents)
     return [*pages.routes(), *grants.routes()]
-
-
-def _authenticate(section: Section, parts: Parts) -> Authenticate:
-    return Authenticate(tuple(_authenticator(kind, parts) for kind in section.accept))
-
-
-def _authenticator(kind: Credential, parts: Parts) -> Authenticator:
-    if kind == "identity":
-        return IdentityToken(parts.verifier, audience=NAME)
-    if kind == "delegation":
-        return DelegationToken(parts.verifier, keyring=parts.keyring)
-    if kind == "oidc":
-        return Oidc(parts.issuers, parts.shared.chain.budget)
-    return VirtualKey(parts.keyring)
 
 
 @contextlib.asynccontextmanager

@@ -35,6 +35,10 @@ class Era(Protocol):
         """Raises BadRequest, NotFound."""
         ...
 
+    def listed(self, members: bytes, ttl_ms: bytes) -> bytes:
+        """The result of a list of ours, of which `members` are the members that every era has."""
+        ...
+
     def dressed(self, method: Method, result: bytes) -> bytes:
         """A result of an upstream or of ours, as this era's clients expect it. Raises UpstreamBroken."""
         ...

@@ -202,7 +202,7 @@ class Catalog:
 
     def _note(self, shelf: _Shelf, failure: UpstreamFault) -> None:
         if shelf.failure is None:
-            _LOG.warning("%s", failure.detail)
+            _LOG.warning("%s", f"{failure.detail} ({failure.cause})" if failure.cause else failure.detail)
         shelf.failure = failure
 
     async def _fetch(self, server: str) -> Listing:

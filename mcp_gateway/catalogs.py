@@ -1,6 +1,6 @@
 """Curated catalogs: which items are in one, and what they are called and how they read there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -71,6 +71,12 @@ class Catalogs:
             return item.name
         edit = self._edit(surface.catalog, item.kind, server, item.name)
         return edit.name or joined(server, item.kind, item.name)
+
+    def all_shown(self, surface: Surface, server: str, items: Iterable[Item]) -> list[bytes]:
+        """`shown` for each of what may be thousands."""
+        if surface.server or surface.catalog:
+            return [self.shown(surface, server, item) for item in items]
+        return [item.merged for item in items]
 
     def shown(self, surface: Surface, server: str, item: Item) -> bytes:
         """The definition of an item as an endpoint shows it."""

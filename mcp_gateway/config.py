@@ -25,6 +25,7 @@ from mcp_gateway.transports import (
     skills_problems,
 )
 from shared.attempts import BreakerRule
+from shared.authenticators.credential import Kind
 from shared.config import Secret
 from shared.guards.problems import problems as guard_problems
 from shared.guards.section import CALLER_FACTS, AnyGuardSection, Place
@@ -35,7 +36,6 @@ from shared.tls import Tls
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
-Credential = Literal["identity", "key", "delegation", "oidc"]
 EraName = Literal["auto", "session", "stateless"]
 TrustName = Literal["on_first_use", "listed_only", "unpinned"]
 ScanName = Literal["off", "report", "quarantine"]
@@ -143,7 +143,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1:8082"
     server: ServerName = "hypercorn"
     tls: Tls | None = None
-    accept: tuple[Credential, ...] = ("identity",)
+    accept: tuple[Kind, ...] = ("identity",)
     servers: dict[str, ServerRule] = {}
     stdio_commands: list[str] = []
     limits: list[LimitRule] = []

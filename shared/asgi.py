@@ -50,9 +50,10 @@ class Patience(Struct, frozen=True):
     whole: float = 600.0
 
 
-# Nor may one that reads nothing of its answer. The server's own bound on a connection is as long; this one is
-# for streams that share a connection (HTTP/2), and comes after it.
+# Nor may one that reads nothing of its answer, where the bound that a connection has by itself (`server.py`)
+# is of no use: many requests share one.
 _UNREAD_SECONDS = 40.0
+_SHARED = ("2", "3")
 
 
 class Exchange:
@@ -68,14 +69,17 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: str = scope["query_string"].decode("latin-1")
-        self.headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        # Replaced where they are to be others, never changed in place.
+        self.headers: Headers = scope["headers"]
+        self._read: Headers | None = None
+        self._known: dict[bytes, bytes | None] = {}
         self.path_params: dict[str, str] = scope.get("path_params") or {}
         self.request_id = new_id()
         self.trace = trace.parse(self.header_or_none("traceparent"))
         self.started = False
         self.finished = False
         self.patience = Patience()
-        self._unread = Idle(_UNREAD_SECONDS)
+        self._unread = Idle(_UNREAD_SECONDS) if scope.get("http_version") in _SHARED else None
         self.status = 0
         self.stamps: list[tuple[bytes, bytes]] = []
         self.before_last: Callable[[], Awaitable[None]] | None = None
@@ -90,27 +94,31 @@ class Exchange:
         """The value of a header. Raises BadRequest when it stands twice: two readers would take two
         values.
         """
-        wanted = name.encode("latin-1")
-        found: str | None = None
-        for key, value in self.headers:
-            if key == wanted:
-                if found is not None:
-                    raise BadRequest(f"the header {name} stands more than once: send it once")
-                found = value.decode("latin-1")
+        found = self.header_or_none(name)
+        if found is None and name.encode("latin-1") in self._values():
+            raise BadRequest(f"the header {name} stands more than once: send it once")
         return found
 
     def header_or_none(self, name: str) -> str | None:
         """Like `header`, but a doubled header counts as absent: for what is only a hint."""
-        wanted = name.encode("latin-1")
-        values = [value for key, value in self.headers if key == wanted]
-        return values[0].decode("latin-1") if len(values) == 1 else None
+        found = self._values().get(name.encode("latin-1"))
+        return found.decode("latin-1") if found is not None else None
 
     @property
     def expects_body(self) -> bool:
-        if self.scope.get("http_version") in ("2", "3") and self.method not in _BODILESS:
+        if self.scope.get("http_version") in _SHARED and self.method not in _BODILESS:
             # HTTP/2 and HTTP/3 frame their bodies themselves: neither header needs to be there.
             return True
-        return any(key in (b"content-length", b"transfer-encoding") for key, _ in self.headers)
+        values = self._values()
+        return b"content-length" in values or b"transfer-encoding" in values
+
+    def _values(self) -> dict[bytes, bytes | None]:
+        """What each header says; None where it stands twice."""
+        if self._read is not self.headers:
+            self._read, self._known = self.headers, {}
+            for key, value in self.headers:
+                self._known[key] = value if key not in self._known else None
+        return self._known
 
     async def body(self, cap: int) -> bytes:
         """The whole body. Raises TooLarge past `cap` bytes, ClientGone when it stops short."""
@@ -129,6 +137,10 @@ class Exchange:
         """The whole body, which the next reader gets once more. Raises like `body`."""
         self._peeked = await self.body(cap)
         return self._peeked
+
+    def put_back(self, body: bytes) -> None:
+        """After `peek`: what the next reader gets in place of the body that came."""
+        self._peeked = body
 
     async def chunks(self, cap: int | None) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises like `body`."""
@@ -189,7 +201,8 @@ class Exchange:
             await self.before_last()
         self.finished = True
         await self._put({"type": "http.response.body", "body": chunk, "more_body": False})
-        self._unread.close()
+        if self._unread is not None:
+            self._unread.close()
 
     async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
         await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
@@ -197,6 +210,9 @@ class Exchange:
 
     async def _put(self, message: Message) -> None:
         try:
+            if self._unread is None:
+                await self._send(message)
+                return
             with self._unread:
                 await self._send(message)
         except TimeoutError:

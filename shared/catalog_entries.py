@@ -41,7 +41,8 @@ class SkillText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class CatalogEntry(Struct, frozen=True, kw_only=True):
     """One version of one thing. `content` is a server's `server.json` or a `SkillText`; `source` is the
     registry that it was imported from, `findings` what seems to be hidden in it. `by` and `reason` are of the
-    last change. Times are in microseconds since 1970.
+    last change. Times are in microseconds since 1970. One without content was removed: all that is left of it
+    is that its version is used up.
     """
 
     kind: Kind
@@ -57,6 +58,10 @@ class CatalogEntry(Struct, frozen=True, kw_only=True):
     reason: str = ""
     published_at: int = 0
     updated_at: int = 0
+
+    @property
+    def removed(self) -> bool:
+        return not self.content
 
 
 def needs_problems(text: SkillText) -> list[str]:

@@ -1,6 +1,7 @@
 """The one source of time, so that tests can hand in another."""
 
 import time
+from collections.abc import Callable
 
 
 class Clock:
@@ -10,10 +11,9 @@ class Clock:
         """Microseconds since 1970."""
         return time.time_ns() // 1000
 
-    def now(self) -> float:
-        """Seconds since 1970."""
-        return time.time()
+    # Without a frame around them: every call asks a dozen times.
+    now: Callable[[], float] = staticmethod(time.time)
+    """Seconds since 1970."""
 
-    def monotonic(self) -> float:
-        """Seconds since some fixed point."""
-        return time.monotonic()
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    """Seconds since some fixed point."""

@@ -24,6 +24,11 @@ _THIS_MACHINE = "localhost"
 # IPv6 forms that hold an IPv4 address which decides where the packets end up (RFC 6052, RFC 3056).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
+# Of IPv6 nothing else is anybody's on the Internet (RFC 4291 section 2.4): the rest holds local translators,
+# which lead to any IPv4 address (RFC 8215), and networks that Python takes for public.
+_UNICAST = ipaddress.ip_network("2000::/3")
+# Public by number and yet local: documentation, relays of 6to4, and the host that Azure's machines run on.
+_LOCAL = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 
 
 class Destination(Struct, frozen=True):
@@ -67,9 +72,7 @@ class Egress:
 
     def _open(self, address: Address) -> bool:
         real = _embedded(address)
-        return any(real in network for network in self._networks) or (
-            real.is_global and not real.is_multicast
-        )
+        return any(real in network for network in self._networks) or _public(real)
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -128,6 +131,12 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return ipaddress.ip_network(text)
     except ValueError:
         return None
+
+
+def _public(address: Address) -> bool:
+    if not address.is_global or address.is_multicast or any(address in network for network in _LOCAL):
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or address in _UNICAST
 
 
 def _embedded(address: Address) -> Address:

@@ -1,5 +1,5 @@
 """Texts as vectors, in this process: static embeddings whose weights come with the package. For the semantic
-cache, topics, the task router and the injection model.
+cache, topics, the task router, the injection model and searches by meaning.
 
 Not for callers: what they ask to be embedded goes to a model of the catalog.
 """

@@ -1,5 +1,5 @@
-"""HTTP/3 for an ASGI app, over aioquic: the only door to it. Each request is a task; who leaves is noticed,
-who does not read is waited for, and one connection cannot hold up another.
+"""HTTP/3 for an ASGI app, over aioquic: the only door to it, with http3_fields.py. Each request is a task;
+who leaves is noticed, who does not read is waited for, and one connection cannot hold up another.
 
 hypercorn's own does none of these. No WebSockets, no 0-RTT, no server push, no trailers.
 """
@@ -7,13 +7,12 @@ hypercorn's own does none of these. No WebSockets, no 0-RTT, no server push, no 
 import asyncio
 import logging
 import socket
-from collections import deque
 from functools import partial
 from typing import Any
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
-from aioquic.h3.connection import H3_ALPN, ErrorCode, H3Connection
+from aioquic.h3.connection import H3_ALPN, ErrorCode
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -26,6 +25,7 @@ from aioquic.quic.events import (
 )
 from msgspec import Struct
 
+from shared.http3_fields import BoundedH3
 from shared.http3_scope import Message, scope_of
 from shared.tls import Listening
 
@@ -93,7 +93,7 @@ class Connection(QuicConnectionProtocol):
     def __init__(self, serving: Serving, quic: QuicConnection, stream_handler: Any = None) -> None:
         super().__init__(quic, stream_handler)
         self.unread = 0
-        self.http: H3Connection | None = None
+        self.http: BoundedH3 | None = None
         self._serving = serving
         self._client: tuple[str, int] | None = None
         self._requests: dict[int, Request] = {}
@@ -117,7 +117,8 @@ class Connection(QuicConnectionProtocol):
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, ProtocolNegotiated):
-            self.http = H3Connection(self._quic)
+            # Somewhat more than is taken, so that who sends too much can be told.
+            self.http = BoundedH3(self._quic, 2 * self._serving.header_bytes)
             self._keep_alive()
         elif isinstance(event, ConnectionTerminated):
             self._keeper.cancel()
@@ -193,15 +194,16 @@ class Request:
         self.stream_id = stream_id
         self.bodiless = False
         self._connection = connection
-        self._messages: deque[Message] = deque()
+        # One piece, however many it came in: each of a few bytes would take a hundred times as many.
+        self._unread = bytearray()
         self._heard = asyncio.Event()
         self._room = asyncio.Event()
-        self._whole = self._left = self._started = self._ended = False
+        self._whole = self._told = self._left = self._started = self._ended = False
 
     def body(self, data: bytes, *, ended: bool) -> None:
         self._whole = self._whole or ended
         self._connection.unread += len(data)
-        self._messages.append({"type": "http.request", "body": data, "more_body": not ended})
+        self._unread += data
         self._heard.set()
 
     def leave(self) -> None:
@@ -215,14 +217,15 @@ class Request:
             self._room.set()
 
     async def receive(self) -> Message:
-        while not self._messages:
+        while not self._unread and (self._told or not self._whole):
             if self._left:
                 return {"type": "http.disconnect"}
             self._heard.clear()
             await self._heard.wait()
-        message = self._messages.popleft()
-        self._connection.unread -= len(message["body"])
-        return message
+        body, self._unread = bytes(self._unread), bytearray()
+        self._connection.unread -= len(body)
+        self._told = self._whole
+        return {"type": "http.request", "body": body, "more_body": not self._whole}
 
     async def send(self, message: Message) -> None:
         if self._left or self._connection.http is None:
@@ -240,8 +243,8 @@ class Request:
 
     def close(self) -> None:
         """After the app: what it left open is broken off."""
-        self._connection.unread -= sum(len(message["body"]) for message in self._messages)
-        self._messages.clear()
+        self._connection.unread -= len(self._unread)
+        self._unread.clear()
         if self._left:
             return
         if not self._started:

@@ -203,6 +203,11 @@ def never_sent(error: UpstreamFault) -> bool:
     return isinstance(below, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
+def never_written(error: UpstreamFault) -> bool:
+    """Is the request itself such that it cannot be written as HTTP/1.1? Then the upstream has not failed."""
+    return isinstance(error.cause, ValueError | httpx.InvalidURL)
+
+
 def _url(text: str) -> httpx.URL:
     return _kept_url(text) if len(text) <= _LONGEST_KEPT else httpx.URL(text)
 

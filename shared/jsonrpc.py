@@ -4,6 +4,7 @@ Source: https://www.jsonrpc.org/specification
 """
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -72,7 +73,7 @@ def refuse_duplicates(body: bytes) -> None:
         json.loads(body, object_pairs_hook=_unique)  # noqa: TID251
     except DuplicateKey as error:
         raise BadRequest(
-            f"the key {error.args[0]!r} stands twice in one object", code=INVALID_REQUEST
+            f"the key {error.args[0][:100]!r} stands twice in one object", code=INVALID_REQUEST
         ) from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not valid JSON: {error}", code=PARSE_ERROR, cause=error) from error
@@ -106,6 +107,6 @@ def request(request_id: bytes, method: str, params: bytes = b"") -> bytes:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise DuplicateKey(next(name for name in names if names.count(name) > 1))
+        names = Counter(name for name, _ in pairs)
+        raise DuplicateKey(next(name for name, times in names.items() if times > 1))
     return found

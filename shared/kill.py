@@ -79,9 +79,6 @@ class _Orders:
             else:
                 filed.literals.setdefault(pattern, []).append(order)
 
-    def __bool__(self) -> bool:
-        return bool(self._filed)
-
     def first(self, entry: Entry) -> _Order | None:
         for dimension, filed in self._filed.items():
             for value in DIMENSIONS[dimension](entry):
@@ -112,7 +109,7 @@ class KillSwitch:
         self._snapshots = snapshots
         self._clock = clock
         self._max_age = max_age_seconds
-        self._orders = _Orders(())
+        self._orders: _Orders | None = None
         self._flights: dict[int, tuple[Entry, Cut]] = {}
         self._tokens = itertools.count(1)
         snapshots.on("kills", self.apply)
@@ -149,8 +146,9 @@ class KillSwitch:
         A list with a kill that this release cannot carry out is refused as a whole (ValueError): the old one
         then grows old and everything is refused, where going on would be to ignore an order.
         """
-        self._orders, self.epoch = _Orders(msgspec.json.decode(payload, type=list[Kill])), epoch
-        if self._orders:
+        kills = msgspec.json.decode(payload, type=list[Kill])
+        self._orders, self.epoch = _Orders(kills) if kills else None, epoch
+        if self._orders is not None:
             self._cut(self._refusal)
 
     def keys_changed(self) -> None:
@@ -164,7 +162,7 @@ class KillSwitch:
         self._cut(lambda _: Stopping("this server is being stopped: send the call again", retry_after=1))
 
     def _refusal(self, entry: Entry) -> GatestackError | None:
-        if self._orders and (order := self._orders.first(entry)) is not None:
+        if self._orders is not None and (order := self._orders.first(entry)) is not None:
             return order.refusal()
         if entry.caller is not None and self._revoked(entry.caller.key):
             return Killed("the key that this call was started with has been revoked")

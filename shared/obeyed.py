@@ -22,7 +22,8 @@ def obeyed(
     keyring = Keyring(clock)
     age = shared.kill.max_age_seconds
     kill = KillSwitch(snapshots, clock, max_age_seconds=age, revoked=keyring.revoked)
-    policy = PolicyBox(Policy.compile(shared.policy, 0))
+    # A region's own file grants nothing: not even until the control plane has been heard of.
+    policy = PolicyBox(Policy.compile(PolicyRules() if shared.control.plane else shared.policy, 0))
     snapshots.on("keys", keyring.apply)
     snapshots.on("keys", lambda _, __: kill.keys_changed())
     snapshots.on("policy", _policy_swap(policy, verifier))

@@ -4,21 +4,19 @@ somebody.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from msgspec import Struct
 
 from shared.account import Account
 from shared.alerts import Alerts
 from shared.approvals import Bell, Book, Park
+from shared.background import cancelled, owned
 from shared.clock import Clock
-from shared.config import Loaded, Shared, StateSection
-from shared.errors import Unavailable
+from shared.config import Loaded, Shared
 from shared.http_client import HttpClient
 from shared.identity.issuers import Issuers
 from shared.identity.keys import Keyring
@@ -30,15 +28,13 @@ from shared.ledger.journal import Journal
 from shared.ledger.writer import Ledger
 from shared.limits.limiter import Limiter
 from shared.obeyed import obeyed
+from shared.plane import plane_verifier
 from shared.policy import PolicyBox
-from shared.redis_client import Redis, RedisError
+from shared.redis_client import Redis
+from shared.redis_server import open_redis
 from shared.roll_call import RollCall
 from shared.snapshots import Snapshots
 from shared.telemetry import Telemetry, open_telemetry
-from shared.valkey import EmbeddedValkey
-
-_LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
-_REDIS_ATTEMPTS = 50
 
 
 class _Works(Protocol):
@@ -89,12 +85,12 @@ async def open_parts(service: str, loaded: Loaded[Any], clock: Clock | None = No
         def background(work: Coroutine[Any, Any, None], name: str) -> None:
             stack.push_async_callback(cancelled, owned(work, name, failed))
 
-        redis = await _redis(shared.state, state_dir, stack, background)
+        redis = await open_redis(shared.state, state_dir, stack, background)
         signer = Signer.load_or_create(loaded.path(shared.identity.keys_dir), service)
         http, verifier, issuers = _outward(loaded, signer, clock, stack)
         limiter = Limiter(redis, clock, lease_seconds=shared.state.lease_seconds)
         ledger = _ledger(limiter, state_dir, signer, clock, stack)
-        snapshots = Snapshots(redis, verifier, clock)
+        snapshots = Snapshots(redis, plane_verifier(loaded, verifier, clock, stack), clock)
         kill, keyring, policy = obeyed(snapshots, verifier, shared, clock)
         telemetry = _telemetry(service, loaded, _gauges(kill, snapshots, policy, ledger), stack)
         alerts = _alerts(redis, http, loaded.shared, limiter, telemetry, clock)
@@ -137,7 +133,7 @@ def _problems(shared: Shared, snapshots: Snapshots, policy: PolicyBox) -> list[s
     found = []
     if snapshots.fresh("kills") > shared.kill.max_age_seconds:
         found.append("the kill list could not be confirmed: is Redis reachable and the edge running?")
-    if policy.current.epoch == 0 and not shared.policy.rules:
+    if policy.current.epoch == 0 and (shared.control.plane or not shared.policy.rules):
         found.append("no policy yet: every call will be refused until the control plane has published one")
     return found
 
@@ -153,89 +149,6 @@ def _outward(
     issuers = Issuers(loaded.shared.identity.issuers, http=http, clock=clock)
     stack.push_async_callback(issuers.close)
     return http, verifier, issuers
-
-
-def owned(work: Coroutine[Any, Any, None], name: str, failed: asyncio.Event) -> asyncio.Task[None]:
-    """Starts background work; should it ever die, `failed` is set, and the process stops instead of limping
-    on.
-    """
-
-    async def guarded() -> None:
-        try:
-            await work
-        except Exception:
-            _LOG.exception("the background task %s died: stopping", name)
-            failed.set()
-
-    return asyncio.create_task(guarded(), name=name)
-
-
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancels a task and waits until it has gone."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
-async def _redis(
-    state: StateSection,
-    state_dir: Path,
-    stack: contextlib.AsyncExitStack,
-    background: Callable[[Coroutine[Any, Any, None], str], None],
-) -> Redis:
-    redis = await _connect(await _redis_url(state, state_dir, stack, background))
-    stack.push_async_callback(redis.close)
-    await _refuse_cluster(redis)
-    return redis
-
-
-async def _redis_url(
-    state: StateSection,
-    state_dir: Path,
-    stack: contextlib.AsyncExitStack,
-    background: Callable[[Coroutine[Any, Any, None], str], None],
-) -> str:
-    if state.redis != "embedded":
-        return with_password(state.redis, state.redis_password.reveal())
-    valkey = EmbeddedValkey()
-    await valkey.start(state_dir, fsync=state.fsync)
-    stack.push_async_callback(valkey.stop)
-    background(valkey.watch(), "valkey")
-    return valkey.url
-
-
-async def _connect(url: str) -> Redis:
-    """A server that is started beside us may come up after us: it is waited for, for a bounded time."""
-    for attempt in range(_REDIS_ATTEMPTS):
-        try:
-            return await Redis.connect(url)
-        except Unavailable:
-            if attempt == _REDIS_ATTEMPTS - 1:
-                raise
-            await asyncio.sleep(0.2)
-    raise AssertionError
-
-
-async def _refuse_cluster(redis: Redis) -> None:
-    """Raises Unavailable before a server in cluster mode: our scripts touch keys of several slots."""
-    try:
-        told: bytes = await redis.execute("INFO", "cluster")
-    except RedisError:
-        return  # not for us to see; the scripts would be refused, and say so
-    if b"cluster_enabled:1" in told:
-        raise Unavailable(
-            "state.redis is in cluster mode, which Gatestack cannot use: name a single server there "
-            "(with replicas and failover, if you like)"
-        )
-
-
-def with_password(url: str, password: str) -> str:
-    """`url` with the secret that is configured apart from it."""
-    scheme, separator, rest = url.partition("://")
-    if not password or scheme == "unix":
-        return url
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{host if at else rest}"
 
 
 def _trust(loaded: Loaded[Any]) -> dict[str, str]:

@@ -65,7 +65,9 @@ class Redis:
             await redis._attach(timeout)
         except _TROUBLE as error:
             why = getattr(error, "cause", None) or error
-            raise Unavailable(f"no Redis at {redis._address}: {why or 'timeout'}", cause=error) from error
+            raise Unavailable(
+                f"no Redis at {redis._address} (state.redis): {why or 'timeout'}", cause=error
+            ) from error
         return redis
 
     async def execute(self, *args: Argument) -> Any:

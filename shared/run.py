@@ -20,9 +20,10 @@ from msgspec import Struct
 from starlette.applications import Starlette
 
 from shared import server, tls
+from shared.background import cancelled, owned
 from shared.config import ConfigProblems, Loaded, Secret, Shared, load
 from shared.errors import GatestackError
-from shared.parts import Parts, cancelled, open_parts, owned
+from shared.parts import Parts, open_parts
 from shared.server import Clients, ServerName
 from shared.tls import Listening
 
@@ -84,7 +85,8 @@ def main(service: Service[Any], argv: list[str] | None = None) -> int:
     try:
         return server.run(_serve(service, loaded, options.bind, listening))
     except (OSError, GatestackError) as error:
-        print(f"{service.name}: {error}", file=sys.stderr)
+        told = (error.strerror if isinstance(error, OSError) else "") or error
+        print(f"{service.name}: {told}", file=sys.stderr)
         return 1
 
 

@@ -10,17 +10,19 @@ import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from ssl import SSLContext
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 from msgspec import Meta, Struct
 
-from shared.http3 import Http3Server
 from shared.hypercorn_parts import install
 from shared.tls import Listening
 from shared.tls_peer import with_peer
+
+if TYPE_CHECKING:
+    from shared.http3 import Http3Server
 
 ServerName = Literal["hypercorn", "granian"]
 _BACKLOG = 2048
@@ -66,7 +68,9 @@ def bind(address: str) -> socket.socket:
         listener.bind((host.strip("[]"), int(port)))
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"cannot listen on {address}: {error.strerror} (`bind` of its section says where)"
+        ) from error
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
@@ -165,10 +169,13 @@ def _told(app: Any, tls: Listening | None) -> Any:
     return with_peer(app) if tls is not None and tls.tls.client_ca else app
 
 
-def _quic(app: Any, listener: socket.socket, tls: Listening | None, clients: Clients) -> Http3Server | None:
+def _quic(app: Any, listener: socket.socket, tls: Listening | None, clients: Clients) -> "Http3Server | None":
     """HTTP/3 at a listener's address, where it is wanted. Raises OSError."""
     if tls is None or not tls.tls.http3:
         return None
+    # Loaded here because few processes serve it, and it weighs eleven megabytes.
+    from shared.http3 import Http3Server
+
     found = socket.socket(listener.family, socket.SOCK_DGRAM)
     try:
         found.bind(listener.getsockname())

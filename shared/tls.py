@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from shared.tls_peer import PeerWatch
+from shared.tls_peer import Asking
 
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -109,7 +109,7 @@ def problems(tls: Tls, server: str) -> list[str]:
 
 def _context(tls: Tls) -> ssl.SSLContext:
     """Raises OSError and ValueError that name the file."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = Asking.made() if tls.client_ca else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[tls.min_version]
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -118,7 +118,6 @@ def _context(tls: Tls) -> ssl.SSLContext:
     if tls.client_ca:
         _read(lambda: context.load_verify_locations(tls.client_ca), tls.client_ca)
         context.verify_mode = ssl.CERT_REQUIRED if tls.require_client else ssl.CERT_OPTIONAL
-        context.sslobject_class = PeerWatch
         # A resumed session would not be asked again, whatever authority was removed since.
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0

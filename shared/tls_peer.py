@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.clock import Clock
+
 SCOPE_KEY = "gatestack.peer"
 
 
@@ -30,8 +32,30 @@ class PeerCertificate(Struct, frozen=True, kw_only=True):
 _PEER: ContextVar[PeerCertificate | None] = ContextVar("peer", default=None)
 
 
+class Asking(ssl.SSLContext):
+    """A context that asks for certificates, and knows since when it does (seconds since 1970)."""
+
+    since: float = 0.0
+
+    @classmethod
+    def made(cls) -> "Asking":
+        context = cls(ssl.PROTOCOL_TLS_SERVER)
+        context.since = Clock().now()
+        context.sslobject_class = PeerWatch
+        return context
+
+
 class PeerWatch(ssl.SSLObject):
     """A TLS object that notes its peer's certificate for the task that asks for its protocol."""
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        session, context = self.session, self.context
+        if not self.session_reused or session is None or not isinstance(context, Asking):
+            return
+        # TLS 1.2 keeps sessions without tickets too, and nobody looks at the certificate of one again.
+        if session.time <= context.since:
+            raise ssl.SSLError("this session is from before certificates were last looked at")
 
     def selected_alpn_protocol(self) -> str | None:
         _PEER.set(_certificate(self))

@@ -16,7 +16,7 @@ from msgspec import Struct
 from yarl import URL
 
 from shared.egress import Destination
-from shared.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from shared.errors import BadRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 from shared.http_client import RawHeaders
 
 # How long somebody whom we leave may take to say goodbye.
@@ -93,7 +93,8 @@ class WebSocketClient:
     ) -> UpstreamSocket:
         """An open WebSocket at an `http(s)` address, within `timeout` seconds; `max_message` in bytes.
 
-        Raises UpstreamUnreachable, UpstreamTimeout, and UpstreamRefused where the answer is not an upgrade.
+        Raises UpstreamUnreachable, UpstreamTimeout, UpstreamRefused where the answer is not an upgrade, and
+        BadRequest for headers that cannot be written.
         """
         named = [(_text(name), _text(value)) for name, value in headers]
         address = URL(url, encoded=True)
@@ -118,8 +119,10 @@ class WebSocketClient:
                 upstream_status=error.status,
                 retryable=False,
             ) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise UpstreamUnreachable("no connection to the upstream", cause=error) from error
+        except ValueError as error:
+            raise BadRequest("this handshake has a header that cannot be sent on", cause=error) from error
         return UpstreamSocket(socket)
 
     async def close(self) -> None:

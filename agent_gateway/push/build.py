@@ -8,6 +8,7 @@ from agent_gateway.push.configs import Configs
 from agent_gateway.push.deliver import Deliver
 from agent_gateway.push.ingress import Ingress
 from agent_gateway.push.outbox import Outbox
+from agent_gateway.push.record import Record
 from agent_gateway.push.webhooks import Webhooks
 from agent_gateway.route import Route
 from agent_gateway.tasks import Tasks
@@ -34,10 +35,11 @@ class Push:
     ) -> None:
         push = section.push
         egress = Egress(push.allow)
-        webhooks = Webhooks(parts.redis, seconds=section.task_seconds, per_task=push.per_task)
+        self.webhooks = webhooks = Webhooks(parts.redis, seconds=section.task_seconds, per_task=push.per_task)
         lease = 3 * push.timeout_seconds + _LOOK_UP_SECONDS
         self.outbox = Outbox(parts.redis, parts.clock, waiting=push.waiting, lease=lease)
-        self.deliver = Deliver(self.outbox, webhooks, parts.http, egress, parts.kill, parts.clock, push)
+        record = Record(parts.ledger, parts.telemetry, parts.clock)
+        self.deliver = Deliver(self.outbox, webhooks, parts.http, egress, parts.kill, record, push)
         self.configs = Configs(webhooks, egress, route, upstream, ingress=push.url)
         self.ingress = Ingress(
             parts.account,

@@ -1,5 +1,7 @@
 """Brings notifications to clients' webhooks: in order, again when that fails, and only to where the egress
 guard lets it.
+
+What comes of each stands in the ledger before it leaves the queue.
 """
 
 import asyncio
@@ -7,13 +9,13 @@ import random
 
 from agent_gateway.config import PushSection
 from agent_gateway.push.outbox import Letter, Outbox
+from agent_gateway.push.record import Record
 from agent_gateway.push.webhooks import Webhook, Webhooks
-from shared.clock import Clock
 from shared.egress import Egress
-from shared.errors import Forbidden, GatestackError, Refusal, Unavailable, UpstreamFault
+from shared.errors import Forbidden, GatestackError, Killed, Refusal, Unavailable, UpstreamRefused
 from shared.http_client import HttpClient
 from shared.kill import KillSwitch
-from shared.ledger.entry import Entry
+from shared.ledger.entry import Entry, Outcome
 from shared.redis_client import RedisError
 
 _AT_ONCE, _LOOK_SECONDS = 16, 1.0
@@ -28,7 +30,7 @@ class Deliver:
         http: HttpClient,
         egress: Egress,
         kill: KillSwitch,
-        clock: Clock,
+        record: Record,
         section: PushSection,
     ) -> None:
         self.news = asyncio.Event()
@@ -37,7 +39,7 @@ class Deliver:
         self._http = http
         self._egress = egress
         self._kill = kill
-        self._clock = clock
+        self._record = record
         self._section = section
 
     async def run(self) -> None:
@@ -66,41 +68,58 @@ class Deliver:
         if webhook is None:
             await self._outbox.forget(hook)
             return
+        entry = self._record.opened(webhook, letter)
         try:
-            self._check(webhook)
-            status, after = await self._sent(webhook, letter)
-        except UpstreamFault as error:
-            await self._failed(hook, raw, letter, error.detail, None)
+            # Whoever registered it, or the agent, may have been stopped meanwhile.
+            self._kill.check(entry)
+            entry.status, after = await self._sent(webhook, letter)
         except Refusal as error:
-            await self._outbox.bury(hook, raw, letter, error.detail)
+            entry.reason, entry.detail = error.reason, error.detail
+            outcome = Outcome.KILLED if isinstance(error, Killed) else Outcome.REFUSED
+            await self._given_up(hook, raw, letter, entry, outcome)
         except GatestackError as error:
-            await self._failed(hook, raw, letter, error.detail, None)
+            entry.reason, entry.detail = error.reason, error.detail
+            await self._failed(hook, raw, letter, entry, None)
         else:
-            await self._answered(webhook, raw, letter, status, after)
+            await self._answered(webhook, raw, letter, entry, after)
 
     async def _answered(
-        self, webhook: Webhook, raw: bytes, letter: Letter, status: int, after: str | None
+        self, webhook: Webhook, raw: bytes, letter: Letter, entry: Entry, after: str | None
     ) -> None:
-        hook = webhook.id
+        hook, status = webhook.id, entry.status
         if 200 <= status < 300:
+            await self._record.closed(entry, letter, Outcome.COMPLETED)
             await self._outbox.done(hook, raw)
-        elif status == 410:
-            await self._webhooks.remove(webhook)
-            await self._outbox.forget(hook)
+            return
+        entry.reason, entry.detail = UpstreamRefused.reason, f"the webhook answered HTTP {status}"
+        if status == 410:
+            await self._removed(webhook, letter, entry)
         elif status >= 500 or status in _AGAIN:
-            await self._failed(hook, raw, letter, f"the webhook answered HTTP {status}", after)
+            await self._failed(hook, raw, letter, entry, after)
         else:
-            await self._outbox.bury(hook, raw, letter, f"the webhook answered HTTP {status}")
+            await self._given_up(hook, raw, letter, entry, Outcome.FAILED)
 
-    async def _failed(self, hook: str, raw: bytes, letter: Letter, why: str, after: str | None) -> None:
+    async def _removed(self, webhook: Webhook, letter: Letter, entry: Entry) -> None:
+        """It wants no more: what else waits for it is dropped, and has its place in the one entry."""
+        entry.times = max(1, await self._outbox.waiting(webhook.id))
+        entry.detail += f": it is removed, and {entry.times - 1} more that waited for it are dropped"
+        await self._record.closed(entry, letter, Outcome.FAILED)
+        await self._webhooks.remove(webhook)
+        await self._outbox.forget(webhook.id)
+
+    async def _failed(self, hook: str, raw: bytes, letter: Letter, entry: Entry, after: str | None) -> None:
         section = self._section
         if letter.attempts + 1 >= section.attempts:
-            await self._outbox.bury(hook, raw, letter, why)
+            await self._given_up(hook, raw, letter, entry, Outcome.FAILED)
             return
         pause = min(section.pause_seconds * 2**letter.attempts, section.longest_seconds)
         asked = float(after) if after is not None and after.isascii() and after.isdigit() else 0.0
         wait = max(pause * random.uniform(0.5, 1.0), min(asked, section.longest_seconds))  # noqa: S311
         await self._outbox.later(hook, raw, letter, wait)
+
+    async def _given_up(self, hook: str, raw: bytes, letter: Letter, entry: Entry, outcome: Outcome) -> None:
+        await self._record.closed(entry, letter, outcome)
+        await self._outbox.bury(hook, raw, letter, entry.detail)
 
     async def _sent(self, webhook: Webhook, letter: Letter) -> tuple[int, str | None]:
         """Status and Retry-After of the webhook's answer. Redirects are answers, and not followed."""
@@ -119,12 +138,6 @@ class Deliver:
             pinned=destination,
         ) as reply:
             return reply.status, reply.header("retry-after")
-
-    def _check(self, webhook: Webhook) -> None:
-        """Raises Killed when whoever registered it, or the agent, has been stopped meanwhile."""
-        entry = Entry(id=webhook.id, service="agent_gateway", started_at=self._clock.now_us(), request_id="")
-        entry.caller, entry.agent, entry.task = webhook.caller, webhook.agent, webhook.task
-        self._kill.check(entry)
 
 
 def _headers(webhook: Webhook, letter: Letter) -> list[tuple[bytes | str, bytes | str]]:

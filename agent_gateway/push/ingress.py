@@ -11,7 +11,7 @@ from agent_gateway.bindings.earlier.raised import Json
 from agent_gateway.catalog import Agent, Catalog
 from agent_gateway.guard import Guard
 from agent_gateway.push.deliver import Deliver
-from agent_gateway.push.outbox import Outbox
+from agent_gateway.push.outbox import Letter, Outbox
 from agent_gateway.push.webhooks import Webhook, Webhooks
 from agent_gateway.seen import Seen, event_seen
 from agent_gateway.tasks import Tasks
@@ -20,6 +20,7 @@ from shared.account import Account, Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.dialects.plain import Plain
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthenticated, UpstreamBroken
+from shared.ledger.entry import new_id
 from shared.policy import PolicyBox
 from shared.policy import authorize as ask_policy
 
@@ -62,8 +63,8 @@ class Ingress:
             await self._own(webhook, seen)
             flight.entry.task, flight.entry.context = seen.task, seen.context
             event = await self._guard.answers(agent, webhook.caller, flight).notification(event)
-            written, kind = _written(webhook, event)
-            if await self._outbox.put(webhook, written, kind, once=_tells_state(event)):
+            letter = _letter(webhook, event, flight)
+            if await self._outbox.put(webhook, letter, once=_tells_state(event)):
                 self._deliver.news.set()
             await exchange.reply(202, _ACCEPTED, b"{}")
 
@@ -119,11 +120,16 @@ def _event(body: bytes) -> tuple[Json, Seen]:
         raise BadRequest("this is no notification of A2A's", cause=error) from error
 
 
-def _written(webhook: Webhook, event: Json) -> tuple[bytes, str]:
+def _letter(webhook: Webhook, event: Json, flight: Flight) -> Letter:
     """The notification as the client's version has it."""
-    if webhook.wire.endswith("0.3"):
-        return msgspec.json.encode(lowered.event(event)), "application/json"
-    return msgspec.json.encode(event), "application/a2a+json"
+    earlier = webhook.wire.endswith("0.3")
+    return Letter(
+        id=new_id(),
+        body=msgspec.json.encode(lowered.event(event) if earlier else event).decode(),
+        kind="application/json" if earlier else "application/a2a+json",
+        parent=flight.entry.id,
+        trace=flight.trace,
+    )
 
 
 def _tells_state(event: Json) -> bool:

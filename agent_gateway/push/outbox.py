@@ -10,7 +10,7 @@ from msgspec import Struct
 from agent_gateway.push.webhooks import Webhook
 from shared.clock import Clock
 from shared.errors import LimitExceeded
-from shared.ledger.entry import new_id
+from shared.identity.principal import Trace
 from shared.redis_client import Redis, Script
 
 _DUE, _DEAD = "gs:{push}:due", "gs:{push}:dead"
@@ -60,12 +60,16 @@ return 1
 
 
 class Letter(Struct, frozen=True, kw_only=True):
-    """One notification. `id` stays the same over all attempts."""
+    """One notification. `id` stays the same over all attempts. `parent` is the ledger's entry of its arrival,
+    `trace` the context of that.
+    """
 
     id: str
     body: str
     kind: str
     attempts: int = 0
+    parent: str = ""
+    trace: Trace | None = None
 
 
 _LETTER = msgspec.json.Decoder(Letter)
@@ -80,10 +84,10 @@ class Outbox:
         self._waiting = waiting
         self._lease = lease
 
-    async def put(self, webhook: Webhook, body: bytes, kind: str, *, once: bool) -> bool:
+    async def put(self, webhook: Webhook, letter: Letter, *, once: bool) -> bool:
         """Queues a notification; with `once`, not one that says the very same. Raises LimitExceeded."""
-        letter = Letter(id=new_id(), body=body.decode(), kind=kind)
-        said = f"gs:{{push}}:said:{webhook.id}:{hashlib.sha256(body).hexdigest()[:32]}"
+        digest = hashlib.sha256(letter.body.encode()).hexdigest()[:32]
+        said = f"gs:{{push}}:said:{webhook.id}:{digest}"
         keys = [said, _queue(webhook.id), _DUE]
         value = msgspec.json.encode(letter)
         args: list[bytes | str | int] = ["1" if once else "0", _REPEATED_SECONDS, self._waiting, value]
@@ -123,6 +127,10 @@ class Outbox:
         await self._redis.execute("LPUSH", _DEAD, note)
         await self._redis.execute("LTRIM", _DEAD, 0, _KEPT_DEAD - 1)
         await self.done(hook, raw)
+
+    async def waiting(self, hook: str) -> int:
+        """How many wait for this webhook."""
+        return int(await self._redis.execute("LLEN", _queue(hook)))
 
     async def forget(self, hook: str) -> None:
         """Everything that waits for a webhook that is no more."""

@@ -1,4 +1,6 @@
-"""`GET /agents`: the catalog card. It lists what this caller may use, and finds it by skill, tag and text."""
+"""`GET /agents`: the catalog card. It lists what this caller may use, and finds it by skill, tag, text and
+meaning.
+"""
 
 from urllib.parse import parse_qs
 
@@ -6,6 +8,7 @@ import msgspec
 
 from agent_gateway.cards import Cards
 from agent_gateway.catalog import Catalog
+from agent_gateway.registry.nearest import Nearest
 from agent_gateway.registry.skills import Known, known, score, usable, words_of
 from agent_gateway.trust import Trust
 from shared.asgi import Exchange
@@ -25,9 +28,12 @@ class Directory:
         self._trust = trust
         self._policy = policy
         self._public_url = public_url.rstrip("/")
+        self._nearest = Nearest()
 
     async def __call__(self, exchange: Exchange, caller: Caller) -> None:
-        """Query: `skill` (an id), `tag`, `q` (words); several narrow each other down."""
+        """Query: `skill` (an id), `tag`, `q` (words), `like` (what is wanted, in any words); several narrow
+        each other down.
+        """
         query = {name: values[-1][:_LONGEST_QUERY] for name, values in parse_qs(exchange.query).items()}
         found = await self.find(caller, query)
         body = msgspec.json.encode({"agents": [self._entry(each) for each in found]})
@@ -45,7 +51,10 @@ class Directory:
                 points = score(seen, words) if words else 1
                 if points:
                     fitting.append((points, seen))
-        return [each for _, each in sorted(fitting, key=lambda item: (-item[0], item[1].agent.name))]
+        found = [each for _, each in sorted(fitting, key=lambda item: (-item[0], item[1].agent.name))]
+        like = query.get("like", "").strip()
+        # Only what the caller may see is compared: what others have moves nothing.
+        return await self._nearest(like, found) if like else found
 
     async def able(self, caller: Caller, skill: str, query: str) -> list[str]:
         """The names of agents in service that have this skill, which the caller may use; `query` may name a

@@ -19,6 +19,8 @@ _SILENT = ("", "scope")
 _SECONDS = 2.0
 _WORD = re.compile(r"[a-z0-9]+")
 _LONGEST_TEXT = 2_000
+# Policy is asked about each of them whenever somebody looks for an agent, and a card is its publisher's.
+_MOST_SKILLS = 500
 
 
 class Skill(Struct, frozen=True):
@@ -48,7 +50,7 @@ async def known(agents: Iterable[Agent], cards: Cards) -> list[Known]:
             async with asyncio.timeout(_SECONDS):
                 content = (await cards.of(agent)).content
         listed = content.get("skills")
-        items = listed if isinstance(listed, list) else []
+        items = listed[:_MOST_SKILLS] if isinstance(listed, list) else []
         return Known(
             agent,
             _text(content.get("name")) or agent.name,

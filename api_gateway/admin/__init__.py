@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from api_gateway.admin.listing import Listed, paged
 from api_gateway.control import Control
+from api_gateway.regions.elsewhere import is_planes, refuse
 from api_gateway.routes import Route
 from shared.account import Flight
 from shared.approvals import visible
@@ -125,6 +126,8 @@ class AdminPages:
     def _route(self, page: Page, names: dict[str, str], path: str) -> Route:
         async def endpoint(exchange: Exchange, flight: Flight, caller: Caller) -> None:
             flight.entry.method = visible(f"{page.method} {path.removeprefix(ROOT)}", _LONGEST)
+            if is_planes(page.method, page.path, page.area):
+                refuse(self._control.plane)
             ask = Ask(
                 caller=caller,
                 names=names,

@@ -12,14 +12,16 @@ from msgspec import Struct
 
 from api_gateway.admin import Answer, Ask, Call, Page
 from api_gateway.admin.conditional import Changed, etag
+from api_gateway.admin.fetched import fetched
 from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.agents import DRIFT, AgentRecord, Delegation, Drift, State, trusted_keys
 from shared.bridges import Bridge, ChatBridge
 from shared.card_trust import Trusted, trusted
 from shared.egress import Egress
-from shared.errors import BadRequest, Forbidden, NotFound, UpstreamFault
+from shared.errors import BadRequest, Forbidden, NotFound
 from shared.http_client import HttpClient
+from shared.jsonrpc import refuse_duplicates
 from shared.redis_client import Redis
 from shared.store import Kept, Unmet
 from shared.store.objects import changed_agent
@@ -202,25 +204,13 @@ class Agents:
 
     async def _judged(self, url: str, keys: tuple[dict[str, Any], ...]) -> Trusted:
         """The card at `url`. Raises BadRequest, Forbidden for an address that is not public."""
-        pinned = await self._egress.check(url)
+        body = await fetched(self._http, self._egress, url, field="card_url", cap=_CAP, seconds=_SECONDS)
         try:
-            async with await self._http.send(
-                "GET",
-                url,
-                headers=[("accept", "application/json")],
-                header_timeout=_SECONDS,
-                idle_timeout=_SECONDS,
-                pinned=pinned,
-            ) as reply:
-                if reply.status != 200:
-                    raise BadRequest(f"card_url: it answered {reply.status}, and is not followed elsewhere")
-                body = await reply.read(_CAP)
             card = msgspec.json.decode(body)
+            refuse_duplicates(body)
             if not isinstance(card, dict) or not isinstance(card.get("name"), str):
                 raise BadRequest("card_url: what is there is no agent's card")
             return trusted(card, trusted_keys(keys))
-        except UpstreamFault as error:
-            raise BadRequest(f"card_url: {error.detail}", cause=error) from error
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"the card or a key cannot be used: {error}", cause=error) from error
 

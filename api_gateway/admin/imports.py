@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
+from api_gateway.admin.fetched import fetched
 from api_gateway.server_json import ServerJson, content_of, problem
 from shared.approvals import visible
 from shared.egress import Egress
-from shared.errors import BadRequest, UpstreamFault
+from shared.errors import BadRequest
 from shared.http_client import HttpClient
 
 _PAGE, _MOST_PAGES = 100, 20
@@ -98,21 +99,9 @@ class Imports:
         query = {"version": "latest", "include_deleted": "true", "limit": str(limit)}
         query |= {"search": search, "cursor": cursor}
         url = f"{source}/servers?{urlencode({name: value for name, value in query.items() if value})}"
-        pinned = await self._egress.check(url)
+        body = await fetched(self._http, self._egress, url, field="url", cap=_CAP, seconds=_SECONDS)
         try:
-            async with await self._http.send(
-                "GET",
-                url,
-                headers=[("accept", "application/json")],
-                header_timeout=_SECONDS,
-                idle_timeout=_SECONDS,
-                pinned=pinned,
-            ) as reply:
-                if reply.status != 200:
-                    raise BadRequest(f"url: it answered {reply.status}, and is not followed elsewhere")
-                return msgspec.json.decode(await reply.read(_CAP), type=_List)
-        except UpstreamFault as error:
-            raise BadRequest(f"url: {error.detail}", cause=error) from error
+            return msgspec.json.decode(body, type=_List)
         except (msgspec.DecodeError, RecursionError) as error:
             raise BadRequest("url: what is there is no list of servers", cause=error) from error
 

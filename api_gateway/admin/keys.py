@@ -13,6 +13,8 @@ from shared.errors import BadRequest, NotFound
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
 from shared.limits.own import problems as limit_problems
+from shared.policy.extent import CATALOG
+from shared.policy.survey import askable
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KINDS = ("user:", "agent:", "service:")
@@ -49,6 +51,7 @@ async def create(control: Control, ask: Ask) -> Answer:
     tenant = ask.tenant(wanted.tenant) or wanted.tenant
     check_holder(wanted.sub, tenant)
     check_limits(wanted.limits)
+    check_reach(wanted.scope, wanted.budget)
     draft = KeyRecord(
         id="",
         hash="",
@@ -115,6 +118,19 @@ def check_limits(limits: tuple[str, ...]) -> None:
     """Raises BadRequest where one is none."""
     if found := limit_problems(limits):
         raise BadRequest("; ".join(f"limits{problem}" for problem in found))
+
+
+def check_reach(scope: tuple[str, ...], budget: ChainBudget) -> None:
+    """Raises BadRequest where a pattern covers no resource that there could be, or a cap is below nothing."""
+    for place, pattern in enumerate(scope):
+        if not askable(pattern) or pattern.startswith(CATALOG):
+            raise BadRequest(
+                f"scope[{place}]: {pattern[:80]!r} covers nothing: write a resource like tool:crm/refund or"
+                " a pattern like model:*"
+            )
+    for name, cap in msgspec.structs.asdict(budget).items():
+        if cap is not None and cap < 0:
+            raise BadRequest(f"budget.{name}: {cap} is below nothing")
 
 
 def _shown(record: KeyRecord) -> dict[str, Any]:

@@ -67,6 +67,9 @@ async def explain(control: Control, ask: Ask) -> Answer:
     question = ask.read(Question)
     if not question.actors:
         raise BadRequest("actors: name at least the principal that the chain starts with")
+    for place, actor in enumerate(question.actors):
+        _check_principal(f"actors[{place}]", actor)
+    _check_resource("resource", question.resource)
     principal = Principal(
         sub=question.actors[0],
         tenant=ask.tenant(question.tenant) or question.tenant or ask.caller.principal.tenant,
@@ -115,9 +118,7 @@ async def what_can(control: Control, ask: Ask) -> Answer:
     """What somebody can do, for each of the memberships that their keys have."""
     question = ask.read(WhatCan)
     _check_resource("within", question.within)
-    if question.principal.partition(":")[0] not in PRINCIPALS:
-        kinds = ", ".join(f"{kind}:<name>" for kind in PRINCIPALS)
-        raise BadRequest(f"principal: {question.principal[:80]!r} must be {kinds}")
+    _check_principal("principal", question.principal)
     tenant = ask.tenant(question.tenant) or ask.caller.principal.tenant
     keys = _live(await control.store.keys(tenant), control.now_us())
     policy = control.policy.current
@@ -130,6 +131,12 @@ async def what_can(control: Control, ask: Ask) -> Answer:
         for someone in _memberships(question, tenant, keys)
     ]
     return 200, {"principal": question.principal, "tenant": tenant, "epoch": policy.epoch, "people": people}
+
+
+def _check_principal(field: str, name: str) -> None:
+    if name.partition(":")[0] not in PRINCIPALS:
+        kinds = ", ".join(f"{kind}:<name>" for kind in PRINCIPALS)
+        raise BadRequest(f"{field}: {name[:80]!r} must be {kinds}")
 
 
 def _check_resource(field: str, resource: str) -> None:

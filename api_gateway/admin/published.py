@@ -60,6 +60,7 @@ async def listing(control: Control, ask: Ask, kind: Kind) -> list[dict[str, Any]
     return [
         msgspec.to_builtins(kept.record) | {"etag": etag(kept.content)}
         for kept in await control.store.kept_entries(kind)
+        if isinstance(kept.record, CatalogEntry) and not kept.record.removed
     ]
 
 
@@ -201,7 +202,7 @@ async def _find(control: Control, kind: Kind, wanted: NewState) -> tuple[Kept, C
     for kept in await control.store.kept_entries(kind):
         entry = kept.record
         assert isinstance(entry, CatalogEntry)
-        if (entry.name, entry.version) == (wanted.name, wanted.version):
+        if (entry.name, entry.version) == (wanted.name, wanted.version) and not entry.removed:
             return kept, entry
     raise NotFound(f"no {kind} {wanted.name[:_SHORT]} {wanted.version[:_SHORT]} is published")
 

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.control import Control
+from api_gateway.regions.puller import Puller
+from api_gateway.regions.roll import Region, RegionRoll
 from shared.errors import Forbidden, Unavailable
 from shared.roll_call import Replica, RollCall
 from shared.snapshots import Snapshots
@@ -32,38 +34,80 @@ class Seen(Replica, frozen=True, kw_only=True):
     gone: bool
 
 
+class SeenRegion(Region, frozen=True, kw_only=True):
+    """A region, as it has last said itself; `behind` are the snapshots of which it runs an older epoch."""
+
+    silent_seconds: float
+    gone: bool
+    behind: list[str]
+
+
+class Plane(Struct, frozen=True, kw_only=True):
+    """The control plane that this region obeys; `trouble` says why nothing newer can be had of it."""
+
+    address: str
+    silent_seconds: float
+    trouble: str
+
+
 class Status(Struct, frozen=True, kw_only=True):
-    """`ok`: nobody is behind, and nobody who is there has a problem. `database`: what is wrong with it."""
+    """`ok`: nobody is behind, nobody who is there has a problem, no region is silent. `database`: what is
+    wrong with it. `plane`: in a region, whom it obeys.
+    """
 
     ok: bool
     snapshots: dict[str, Convergence]
     replicas: list[Seen]
+    regions: list[SeenRegion]
     database: str = ""
+    plane: Plane | None = None
 
 
-def pages(roll: RollCall, snapshots: Snapshots) -> tuple[Page, ...]:
+def pages(
+    roll: RollCall, snapshots: Snapshots, regions: RegionRoll, puller: Puller | None
+) -> tuple[Page, ...]:
     async def status(control: Control, ask: Ask) -> Answer:
         """Who runs what, and how far each change has come."""
         if not ask.all_tenants:
             raise Forbidden("the whole stack is looked at by its own operators only")
-        return 200, await _status(control, roll, snapshots)
+        replicas, now = await roll.ask()
+        published = await snapshots.published()
+        away = [_region(one, published, control.now_us()) for one in await regions.ask()]
+        here = [one for one in replicas if not one.is_gone(now)]
+        found = {name: convergence(name, epoch, here) for name, epoch in sorted(published.items())}
+        return 200, Status(
+            ok=_well(found, here, away) and not (puller and puller.trouble),
+            snapshots=found,
+            replicas=[_seen(one, now) for one in replicas],
+            regions=away,
+            database=await _database(control),
+            plane=_plane(puller),
+        )
 
     return (Page(method="GET", path="/status", area="status", action="read", call=status, answer=Status),)
 
 
-async def _status(control: Control, roll: RollCall, snapshots: Snapshots) -> Status:
-    replicas, now = await roll.ask()
-    here = [one for one in replicas if not one.is_gone(now)]
-    found = {
-        name: convergence(name, epoch, here) for name, epoch in sorted((await snapshots.published()).items())
-    }
-    behind = any(one.behind for one in found.values())
-    return Status(
-        ok=not behind and not any(one.problems for one in here),
-        snapshots=found,
-        replicas=[_seen(one, now) for one in replicas],
-        database=await _database(control),
+def _well(found: dict[str, Convergence], here: list[Replica], away: list[SeenRegion]) -> bool:
+    if any(one.behind for one in found.values()) or any(one.problems for one in here):
+        return False
+    return not any(one.behind or one.problems or one.gone for one in away)
+
+
+def _region(one: Region, published: dict[str, int], now: int) -> SeenRegion:
+    fields: dict[str, Any] = msgspec.structs.asdict(one)
+    return SeenRegion(
+        **fields,
+        silent_seconds=max(0.0, round((now - one.said_at) / 1_000_000, 1)),
+        gone=one.is_gone(now),
+        behind=[name for name, run in sorted(one.runs.items()) if run.epoch < published.get(name, 0)],
     )
+
+
+def _plane(puller: Puller | None) -> Plane | None:
+    if puller is None:
+        return None
+    silent = round(puller.silent_seconds, 1)
+    return Plane(address=puller.plane, silent_seconds=silent, trouble=puller.trouble)
 
 
 def convergence(name: str, epoch: int, here: list[Replica]) -> Convergence:

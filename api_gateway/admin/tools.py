@@ -44,7 +44,7 @@ class Tools:
         if state not in _STATES:
             raise BadRequest(f"state: {state[:40]!r} is none of {', '.join(_STATES)}")
         if state == "pinned" and not server:
-            raise BadRequest("server: say whose pins, like ?server=git")
+            raise BadRequest("server: say whose pins, like server=git")
         shown = [_reviewed(review) for review in await self._pins.reviews(server)]
         held = {(one["server"], one["tool"]) for one in shown}
         pins = await self._pins.pins(server) if server else {}

@@ -75,7 +75,7 @@ def _tenant(ask: Ask) -> str:
     """Raises BadRequest, Forbidden."""
     tenant = ask.tenant(ask.query.get("tenant"))
     if tenant is None:
-        raise BadRequest("tenant: say whose transcripts, like ?tenant=acme")
+        raise BadRequest("tenant: say whose transcripts, like tenant=acme")
     return tenant
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from api_gateway import body_change
 from api_gateway.balance.gate import Gate
 from api_gateway.balance.pool import Pool
 from api_gateway.balance.settings import Balance, Concurrency
 from api_gateway.balance.split import Arm, Split
+from api_gateway.body_change import BodyChange
 from api_gateway.config import Gateways, HttpRoute, Section
 from api_gateway.contract.rule import OpenApi
 from api_gateway.header_change import HeaderChange, change_of
@@ -47,6 +49,8 @@ class Upstream(Struct, frozen=True, kw_only=True):
     paths: Paths | None = None
     request_headers: HeaderChange | None = None
     reply_headers: HeaderChange | None = None
+    request_body: BodyChange | None = None
+    reply_body: BodyChange | None = None
     idempotency: Idempotency | None = None
     cache: ResponseCache | None = None
     contract: "Contract | None" = None
@@ -107,6 +111,8 @@ class Upstreams:
             paths=Paths(route.rewrite) if route.rewrite else None,
             request_headers=change_of(route.request_headers),
             reply_headers=change_of(route.reply_headers),
+            request_body=body_change.change_of(route.request_body),
+            reply_body=body_change.change_of(route.reply_body),
             contract=contract_of(route.openapi),
             idempotency=route.idempotency,
             cache=self._cache(route.cache),

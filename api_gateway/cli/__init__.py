@@ -24,9 +24,17 @@ from api_gateway.cli import (
     up,
 )
 from api_gateway.cli.remote import CommandFailed
-from api_gateway.cli.show import Output
+from api_gateway.cli.show import Output, harmless
+from api_gateway.cli.usage import PARAMETERS, explained, release
 
-app = App(name="gatestack", help=__doc__, version_flags=["--version"], result_action="return_value")
+app = App(
+    name="gatestack",
+    help=__doc__,
+    version=release,
+    version_flags=["--version"],
+    default_parameter=PARAMETERS,
+    result_action="return_value",
+)
 for noun in (
     up,
     config,
@@ -53,10 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         result = app(argv, exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:
-        print(f"gatestack: {error}", file=sys.stderr)
+        print(f"gatestack: {explained(error)}", file=sys.stderr)
         return 2
     except CommandFailed as error:
-        print(f"gatestack: {error}", file=sys.stderr)
+        print(f"gatestack: {harmless(str(error))}", file=sys.stderr)
         return error.code
     if isinstance(result, Output):
         result.show()

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.secrets_file import SecretsFile
-from api_gateway.cli.show import Output, lines
+from api_gateway.cli.show import Output, file, lines
 from api_gateway.declared import SHAPES
 from api_gateway.declared.files import Declared, FileProblems, read, written
 from api_gateway.declared.plan import Planned, batches, plan
@@ -31,7 +31,8 @@ def register(parent: App) -> None:
 def export(
     *, output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None, remote: Remote = _HERE
 ) -> Output:
-    """Write what runs as files: policy, agents, servers, skills, keys (never their secrets), kills.
+    """Write what runs as files: policy, agents, servers, skills, service accounts, keys (never their
+    secrets), kills.
 
     Parameters
     ----------
@@ -40,17 +41,17 @@ def export(
     """
     found = remote.get("/objects")["objects"]
     if output is None:
-        return Output(found, lines(written(found).rstrip("\n")), as_json=remote.json)
+        return Output(found, file(written(found).rstrip("\n")), as_json=remote.json)
     output.mkdir(parents=True, exist_ok=True)
     told = []
     for kind in SHAPES:
         of_kind = [one for one in found if one["kind"] == kind]
-        file = output / f"{kind}.yaml"
+        path = output / f"{kind}.yaml"
         if of_kind:
-            file.write_text(written(of_kind))
-            told.append(f"{file}: {len(of_kind)}")
+            path.write_text(written(of_kind))
+            told.append(f"{path}: {len(of_kind)}")
         else:
-            file.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     return Output(found, lines(*told), as_json=remote.json)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App
 
-from api_gateway.cli.remote import CommandFailed, Remote
+from api_gateway.cli.remote import CommandFailed, Remote, named
 from api_gateway.cli.show import Output, lines, table
 
 _HERE = Remote()
@@ -65,7 +65,7 @@ def listing(
 @app.command
 def show(approval: str, *, remote: Remote = _HERE) -> Output:
     """Show what exactly APPROVAL would allow."""
-    found = remote.get(f"/approvals/{approval}")
+    found = remote.get(f"/approvals/{named(approval)}")
     return Output(found, lines(*_told(found)), as_json=remote.json)
 
 
@@ -121,7 +121,7 @@ def wait(approval: str = "", *, seconds: float = 300, remote: Remote = _HERE) ->
 
 def _waited(remote: Remote, approval: str) -> dict[str, Any] | None:
     if approval:
-        found: dict[str, Any] = remote.get(f"/approvals/{approval}")
+        found: dict[str, Any] = remote.get(f"/approvals/{named(approval)}")
         return found if found["state"] != "pending" else None
     waiting = remote.get("/approvals", limit="1")["approvals"]
     return waiting[0] if waiting else None
@@ -131,7 +131,7 @@ def _decide(
     approval: str, verb: str, done: str, reason: str, digest: str, dry_run: bool, remote: Remote
 ) -> Output:
     body = {"reason": reason, "digest": digest, "dry_run": dry_run}
-    made = remote.post(f"/approvals/{approval}/{verb}", body)
+    made = remote.post(f"/approvals/{named(approval)}/{verb}", body)
     told = f"{approval} would be {done}" if dry_run else f"{approval} is {done}"
     what = f"  {' -> '.join(made['actors'])}  {made['resource']}  {made['preview']}"
     return Output(made, lines(told, what), as_json=remote.json)

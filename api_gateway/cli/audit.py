@@ -12,8 +12,10 @@ from cyclopts import App, Parameter
 
 from api_gateway.cli import audit_export
 from api_gateway.cli.offline import ledger
+from api_gateway.cli.progress import Progress
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, lines
+from api_gateway.cli.usage import ConfigFile
 from shared.errors import BadRequest
 from shared.ledger import export
 from shared.ledger.audit import Report, verify, verify_exported
@@ -37,7 +39,7 @@ def verify_ledger(
     jwks: Files = (),
     anchors: Files = (),
     position: Path | None = None,
-    config: str = "gatestack.yaml",
+    config: ConfigFile = "gatestack.yaml",
     as_json: AsJson = False,
 ) -> Output:
     """Check every writer's hash chain and every signed checkpoint; names the first bad row of each. Exit
@@ -77,7 +79,7 @@ def verify_ledger(
 
 
 @app.command(name="keys")
-def public_keys(*, config: str = "gatestack.yaml") -> Output:
+def public_keys(*, config: ConfigFile = "gatestack.yaml") -> Output:
     """Print every public key that has signed checkpoints, as a JWK Set: for `verify --jwks`, to be
     kept elsewhere.
 
@@ -86,12 +88,19 @@ def public_keys(*, config: str = "gatestack.yaml") -> Output:
     config
         The configuration file that says where the database is.
     """
-    return Output({"keys": asyncio.run(_keys(config))}, lines(), as_json=True)
+    found = asyncio.run(_keys(config))
+    if not found:
+        raise CommandFailed("no checkpoint has been signed: each service signs one a minute after a call")
+    return Output({"keys": found}, lines(), as_json=True)
 
 
 async def _verified(config: str, jwks: list[bytes], anchors: list[str]) -> Report:
-    async with ledger(config) as store:
-        return await verify(store, jwks=jwks, anchors=anchors)
+    progress = Progress()
+    try:
+        async with ledger(config) as store:
+            return await verify(store, jwks=jwks, anchors=anchors, progress=progress)
+    finally:
+        progress.end()
 
 
 async def _keys(config: str) -> list[object]:

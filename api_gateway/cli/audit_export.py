@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from api_gateway.admin.period import moment
 from api_gateway.cli.offline import ledger
 from api_gateway.cli.remote import CommandFailed
+from api_gateway.cli.usage import ConfigFile
 from shared.clock import Clock
 from shared.errors import BadRequest, UpstreamFault
 from shared.ledger.export import Position, Span, leaving, load, save
@@ -36,7 +37,7 @@ def export(
     ca: str = "",
     certificate: str = "",
     key: str = "",
-    config: str = "gatestack.yaml",
+    config: ConfigFile = "gatestack.yaml",
 ) -> int:
     """Send the ledger's rows, each as one JSON line with its hash, writer by writer.
 

@@ -7,6 +7,7 @@ from cyclopts import App
 from api_gateway.cli import servers, skills, tools
 from api_gateway.cli.remote import Remote
 from api_gateway.cli.show import Output, lines, table
+from shared.approvals import visible
 
 _HERE = Remote()
 app = App(name="catalog", help="What there is to be called.")
@@ -25,6 +26,32 @@ def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
     """List registered agents, and every agent in quarantine with what has changed."""
     found = remote.get("/agents", tenant=tenant)
     return Output(found, lines(*told(found)) if found["agents"] else _none, as_json=remote.json)
+
+
+@agents.command
+def search(text: str, *, skill: str = "", tag: str = "", remote: Remote = _HERE) -> Output:
+    """List the agents that you may use and that do something like TEXT, by words and by meaning, best first.
+
+    Parameters
+    ----------
+    skill
+        Only those with a skill of this id.
+    tag
+        Only those with this tag.
+    """
+    found = remote.agents({"like": text, "skill": skill, "tag": tag})["agents"]
+    rows = [
+        (
+            each["name"],
+            each["state"],
+            visible(each["owner"]) or "-",
+            visible(", ".join(one["id"] for one in each["skills"])) or "-",
+            visible(each["description"]),
+        )
+        for each in found
+    ]
+    headings = ("agent", "state", "owner", "skills", "description")
+    return Output(found, table(headings, rows, empty="there is no such agent"), as_json=remote.json)
 
 
 @agents.command

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from api_gateway.cli.remote import Remote
+from api_gateway.cli.remote import Remote, named
 from api_gateway.cli.show import Output, lines, money, table
 from api_gateway.cli.transcripts import with_content
+from shared.approvals import visible
 
 _HERE = Remote()
 
@@ -28,7 +29,7 @@ def chain(
     content
         Show what was said too, where that was kept. Each reading is an entry of its own.
     """
-    answer = remote.get(f"/chains/{chain_id}")
+    answer = remote.get(f"/chains/{named(chain_id)}")
     told = drawn(answer["entries"], answer["flags"])
     if content:
         told += with_content(answer["entries"], remote)
@@ -127,7 +128,8 @@ def _branches(parent: str, below: dict[str, list[dict[str, Any]]], indent: str) 
 def _line(entry: dict[str, Any]) -> str:
     parts = [
         f"{entry['service']:13}",
-        f"{entry['actors'][-1] if entry['actors'] else '?'} {entry['action']} {entry['resource']}",
+        # A line's end in a name must not draw another call.
+        visible(f"{entry['actors'][-1] if entry['actors'] else '?'} {entry['action']} {entry['resource']}"),
         f"[{entry['decision'] or '-'}{' by ' + entry['rule'] if entry['rule'] else ''}]",
         entry["outcome"] + (f" ({entry['reason']})" if entry["reason"] else ""),
         f"{entry['duration_us'] / 1000:.1f} ms",

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, lines
+from api_gateway.cli.usage import ConfigFile
 from shared.config.load import SERVICES
 from shared.run import CONFIG_EXIT
 
@@ -23,7 +25,7 @@ def register(parent: App) -> None:
 
 
 @app.command
-def check(path: str = "gatestack.yaml", *, as_json: AsJson = False) -> Output:
+def check(path: ConfigFile = "gatestack.yaml", *, as_json: AsJson = False) -> Output:
     """Check the file at PATH: every problem at once, with its place. Exit code 2 when there is one."""
     found: list[str] = []
     for answer in _ask_all("--check", "--config", path).values():
@@ -42,6 +44,8 @@ def check(path: str = "gatestack.yaml", *, as_json: AsJson = False) -> Output:
 def schema(*, as_json: AsJson = False) -> Output:
     """Print the JSON Schema of the whole file."""
     parts = _ask_all("--schema")
+    for problem in [found for part in parts.values() for found in part.get("problems", ())]:
+        raise CommandFailed(problem)
     shared = _within(parts[SERVICES[0]]["shared"], "shared")
     own = {service: _within(parts[service]["own"], service) for service in SERVICES}
     whole = {

@@ -9,6 +9,7 @@ from cyclopts import App
 from api_gateway.cli import config as configuration
 from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.show import Output, lines
+from api_gateway.cli.usage import ConfigFile
 from api_gateway.config import Section, problems
 from api_gateway.doctor import examine
 from api_gateway.doctor.finding import Case, Finding
@@ -24,7 +25,7 @@ def register(parent: App) -> None:
     parent.command(doctor)
 
 
-def doctor(*, config: str = "gatestack.yaml", remote: Remote = _HERE) -> Output:
+def doctor(*, config: ConfigFile = "gatestack.yaml", remote: Remote = _HERE) -> Output:
     """Check configuration, state, Redis, database, keys, certificates, clocks, upstreams and services.
 
     Exit code 1 where something is wrong.

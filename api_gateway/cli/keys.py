@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from api_gateway.cli.remote import CommandFailed, Remote
+from api_gateway.cli.remote import CommandFailed, Remote, named
 from api_gateway.cli.show import Output, lines, table
 from shared.identity.principal import ChainBudget
 from shared.identity.signing import Signer
@@ -47,7 +47,7 @@ def create(
     tenant
         The tenant it belongs to.
     scope
-        Narrow it to these resources (model:*, tool:git/*); may be given more than once.
+        Narrow it to these resources (`model:*`, `tool:git/*`); may be given more than once.
     expires_in
         Seconds until it expires; 0 for never.
     usd
@@ -103,7 +103,7 @@ def rotate(key: str, *, overlap: str = "24h", remote: Remote = _HERE) -> Output:
     overlap
         How long its secret until now stays good: 90s, 30m, 24h, 7d; 0s for not at all.
     """
-    made = remote.post(f"/keys/{key}/rotate", {"overlap": _seconds(overlap)})
+    made = remote.post(f"/keys/{named(key)}/rotate", {"overlap": _seconds(overlap)})
     until = f"The secret until now is good until {_day(made['old_until'])}."
     human = lines(
         made["secret"], "", f"key {key} has this new secret. Keep it: it is not shown again. {until}"
@@ -137,7 +137,7 @@ def rotate_signer(
 @app.command
 def revoke(key: str, *, remote: Remote = _HERE) -> Output:
     """Revoke a key by its id: from now on every service refuses it."""
-    answer = remote.delete(f"/keys/{key}")
+    answer = remote.delete(f"/keys/{named(key)}")
     return Output(answer, lines(f"revoked {key}"), as_json=remote.json)
 
 

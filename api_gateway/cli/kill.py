@@ -4,7 +4,7 @@ from typing import Any
 
 from cyclopts import App
 
-from api_gateway.cli.remote import CommandFailed, Remote
+from api_gateway.cli.remote import CommandFailed, Remote, named
 from api_gateway.cli.show import Output, lines, table
 
 _HERE = Remote()
@@ -50,7 +50,7 @@ def listing(*, remote: Remote = _HERE) -> Output:
 @app.command
 def lift(kill: str, *, remote: Remote = _HERE) -> Output:
     """Lift a kill by its id."""
-    answer = remote.delete(f"/kills/{kill}")
+    answer = remote.delete(f"/kills/{named(kill)}")
     return Output(answer, lines(f"lifted {kill}"), as_json=remote.json)
 
 
@@ -60,6 +60,8 @@ def _parsed(parts: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if part != "all" and not equals:
             raise CommandFailed(f"{part!r}: write it as dimension=value, like agent=planner, or all", 2)
+        if equals and not value:
+            raise CommandFailed(f"{part!r} names nobody: write {part}* for every {name}", 2)
         selector[name] = value or "*"
     if not selector:
         raise CommandFailed("say what to stop, like agent=planner or chain=<id>", 2)

@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from api_gateway.app import store_url
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.config import Section, problems
 from shared.config import ConfigProblems, load
 from shared.errors import Unavailable
+from shared.state_address import sql_address
 from shared.store import Store, open_store
 
 
@@ -19,7 +19,7 @@ async def ledger(config: str) -> AsyncIterator[Store]:
         loaded = load(Path(config), "api_gateway", Section, problems)
     except ConfigProblems as error:
         raise CommandFailed("\n  ".join((str(error), *error.problems)), 2) from error
-    store = open_store(store_url(loaded))
+    store = open_store(sql_address(loaded))
     try:
         yield store
     except Unavailable as error:

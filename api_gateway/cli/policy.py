@@ -40,6 +40,10 @@ def explain(
     ----------
     actors
         One principal, or a chain with commas, origin first: user:alice,agent:planner
+    tenant
+        Where; without it, your own.
+    team
+        The origin's, as its key would say it: nobody is looked up. The same for tier and project.
     resource
         model:<alias>, tool:<server>/<name>, agent:<name>, route:<name>, admin:<area>
     role
@@ -77,9 +81,9 @@ def who_can(
     Parameters
     ----------
     action
-        invoke, list, read, cancel, manage, or * for any of them.
+        invoke, list, read, cancel, manage, or `*` for any of them.
     resource
-        A resource (tool:crm/refund), a pattern (tool:crm/*) or a catalog (catalog:customer-data).
+        A resource (tool:crm/refund), a pattern (`tool:crm/*`) or a catalog (catalog:customer-data).
     tenant
         Only this tenant; without it, all that you administer.
     kind
@@ -119,7 +123,7 @@ def what_can(
     team
         As a member of this team; without team, project and tier, as its keys say.
     within
-        Only what is under this name, pattern or catalog, like tool:* or catalog:customer-data.
+        Only what is under this name, pattern or catalog, like `tool:*` or catalog:customer-data.
     """
     body = {
         "principal": principal,
@@ -189,7 +193,8 @@ def _value(text: str) -> object:
 
 def _told(answer: dict[str, Any]) -> list[str]:
     decision = answer["decision"]
-    told = [f"{_verdict(decision)}  {decision['why']}  (policy epoch {decision['epoch']})"]
+    where = f"(tenant {answer['tenant']}, policy epoch {decision['epoch']})"
+    told = [f"{_verdict(decision)}  {decision['why']}  {where}"]
     for hop in answer["hops"]:
         told.append(f"  {hop['principal']}: {_verdict(hop['decision'])}  {hop['decision']['why']}")
         told.append(f"    looked up as {', '.join(hop['subjects'])}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ KEY_FILE = ".gatestack/operator.key"
 _PATIENCE = 30.0
 _ADMIN, _REGISTRY = "/admin/api", "/registry/v0.1"
 _MOST_PAGES = 200
+_NOT_AN_EDGE = "what answers there is not an edge of Gatestack: is the address (--url, GATESTACK_URL) right?"
 
 
 class CommandFailed(Exception):
@@ -82,21 +83,27 @@ class Remote:
                 break
         return found
 
+    def agents(self, query: Mapping[str, str]) -> Any:
+        """The agents that this key may use."""
+        named = {name: value for name, value in query.items() if value}
+        return self._call("GET", f"/agents?{urlencode(named)}", None, base="")
+
     def address(self) -> str:
-        return (self.url or os.environ.get("GATESTACK_URL", "") or "http://127.0.0.1:8080").rstrip("/")
+        """Raises CommandFailed."""
+        found = self.url or os.environ.get("GATESTACK_URL", "") or "http://127.0.0.1:8080"
+        if not found.startswith(("http://", "https://")):
+            raise CommandFailed(f"{found!r} is no address: write it like http://127.0.0.1:8080", 2)
+        return found.rstrip("/")
 
     def secret(self) -> str:
-        found = os.environ.get("GATESTACK_KEY", "")
-        if found and not self.key_file:
-            return found
-        path = Path(self.key_file or KEY_FILE)
-        try:
-            return path.read_text().strip()
-        except OSError as error:
-            raise CommandFailed(
-                f"no key: {path} cannot be read ({error.strerror}). Set GATESTACK_KEY, or name a file with "
-                "--key-file; `gatestack up` writes the first operator's key below its state folder"
-            ) from error
+        """Raises CommandFailed."""
+        found, source = os.environ.get("GATESTACK_KEY", ""), "GATESTACK_KEY"
+        if self.key_file or not found:
+            path = Path(self.key_file or KEY_FILE)
+            found, source = _key_in(path), str(path)
+        if not found.isascii() or not found.strip().isprintable() or not found.strip():
+            raise CommandFailed(f"{source} holds no key: a key is one word like gsk_…", 2)
+        return found.strip()
 
     def _call(
         self,
@@ -132,14 +139,41 @@ class Remote:
             await client.close()
 
 
+def _key_in(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CommandFailed(
+            f"no key: {path} cannot be read ({why}). Set GATESTACK_KEY, or name a file with "
+            "--key-file; `gatestack up` writes the first operator's key below its state folder"
+        ) from error
+
+
+def _detail(answer: Any) -> str:
+    """What an edge says of a refusal, in its own form or in that of agents' clients."""
+    if not isinstance(answer, dict):
+        return ""
+    error = answer.get("error")
+    # An inner gateway asks for a credential that only an edge has.
+    inner = isinstance(error, dict) and "txn-token" in str(error.get("message"))
+    return str(
+        answer.get("detail") or (error.get("message") if isinstance(error, dict) and not inner else "")
+    )
+
+
+def named(text: str) -> str:
+    """An id or name as a part of a path. Raises CommandFailed."""
+    if not text.strip() or text in (".", ".."):
+        raise CommandFailed(f"{text!r} is no id and no name", 2)
+    return quote(text, safe="")
+
+
 def _read(status: int, body: bytes) -> Any:
     try:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError as error:
-        raise CommandFailed(
-            f"the answer (status {status}) is not Gatestack's: is the address right?"
-        ) from error
+        raise CommandFailed(f"{_NOT_AN_EDGE} (status {status})") from error
     if status >= 400:
-        detail = answer.get("detail", body.decode()) if isinstance(answer, dict) else body.decode()
-        raise CommandFailed(f"{detail} (status {status})", answer=answer)
+        raise CommandFailed(f"{_detail(answer) or _NOT_AN_EDGE} (status {status})", answer=answer)
     return answer

@@ -1,19 +1,18 @@
 """`gatestack catalog servers`: the registry of MCP servers: what is in it, publish, import."""
 
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Sequence
 
 from cyclopts import App
 
 from api_gateway.cli import published
 from api_gateway.cli.published import OURS, Files
 from api_gateway.cli.remote import Remote
-from api_gateway.cli.show import Output, lines, table
+from api_gateway.cli.shelf import Found, Shelf
+from api_gateway.cli.show import Output, lines
 from shared.approvals import visible
 
 _HERE = Remote()
 _OFFICIAL = "io.modelcontextprotocol.registry/official"
-_PATH = "/servers"
 app = App(name="servers", help="The registry of MCP servers.")
 
 
@@ -21,29 +20,10 @@ def register(parent: App) -> None:
     parent.command(app)
 
 
-@app.command(name="list")
-def listing(*, all_versions: bool = False, remote: Remote = _HERE) -> Output:
-    """List the servers that you may use or know of.
-
-    Parameters
-    ----------
-    all_versions
-        Not only the latest of each.
-    """
-    return _listed(remote, {} if all_versions else {"version": "latest"})
-
-
 @app.command
 def search(words: str, *, remote: Remote = _HERE) -> Output:
     """List the servers that have WORDS in their name."""
-    return _listed(remote, {"search": words, "version": "latest"})
-
-
-@app.command
-def show(name: str, *, version: str = "latest", remote: Remote = _HERE) -> Output:
-    """Show one version of a server."""
-    found = remote.registry(f"{_PATH}/{quote(name, safe='')}/versions/{quote(version, safe='')}")
-    return Output(found, lines(*_described(found)), as_json=remote.json)
+    return _SHELF.found(remote, {"search": words, "version": "latest"})
 
 
 @app.command
@@ -76,40 +56,6 @@ def publish(
     return Output(made, lines(*text), as_json=remote.json)
 
 
-@app.command
-def state(
-    name: str, version: str, to: str, *, reason: str = "", etag: str = "", remote: Remote = _HERE
-) -> Output:
-    """Say that VERSION of a published or imported server is active, deprecated or deleted.
-
-    Parameters
-    ----------
-    reason
-        Why; kept in the ledger, and shown to whoever looks for the server.
-    etag
-        That of the version that you have looked at: of another one nothing is changed. What is in quarantine
-        does not leave it without.
-    """
-    body = {"name": name, "version": version, "state": to}
-    return published.stated(remote, "servers", body, reason, etag)
-
-
-@app.command
-def kept(*, state: str = "", name: str = "", content: bool = False, remote: Remote = _HERE) -> Output:
-    """List every version as it is kept, for operators: by whom, why, and what seems to be hidden in it.
-
-    Parameters
-    ----------
-    state
-        Only those that are active, deprecated, deleted, imported or quarantined.
-    name
-        Only these; * is any text.
-    content
-        With their server.json, hidden characters written out.
-    """
-    return published.kept(remote, "servers", state, name, content=content)
-
-
 @app.command(name="import")
 def bring(
     registry: str,
@@ -140,24 +86,19 @@ def bring(
     return Output(found, lines(*_imported(found)), as_json=remote.json)
 
 
-def _listed(remote: Remote, query: dict[str, str]) -> Output:
-    found = remote.registry_pages(_PATH, query)
-    rows = [
-        (
-            visible(each["server"]["name"]),
-            each["server"]["version"],
-            each["_meta"][OURS]["state"],
-            visible(each["_meta"][OURS]["owner"]) or "-",
-            each["_meta"][OURS].get("server", "-"),
-            visible(each["server"].get("description", "")),
-        )
-        for each in found
-    ]
-    headings = ("name", "version", "state", "owner", "called as", "description")
-    return Output(found, table(headings, rows, empty="there is no such server"), as_json=remote.json)
+def _row(each: Found) -> Sequence[str]:
+    server, own = each["server"], each["_meta"][OURS]
+    return (
+        visible(server["name"]),
+        server["version"],
+        own["state"],
+        visible(own["owner"]) or "-",
+        own.get("server", "-"),
+        visible(server.get("description", "")),
+    )
 
 
-def _described(found: dict[str, Any]) -> list[str]:
+def _described(found: Found) -> list[str]:
     server, own, official = found["server"], found["_meta"][OURS], found["_meta"][_OFFICIAL]
     text = [f"{server['name']}  {server['version']}  {own['state']}", f"  {server.get('description', '')}"]
     text += [f"  {name}: {own[name]}" for name in ("owner", "source") if own[name]]
@@ -170,12 +111,12 @@ def _described(found: dict[str, Any]) -> list[str]:
     return [visible(line) for line in text]
 
 
-def _published(made: dict[str, Any]) -> list[str]:
+def _published(made: Found) -> list[str]:
     server = made["server"]
     return published.published(server["name"], server["version"], made["_meta"][OURS])
 
 
-def _meta(server: dict[str, Any]) -> dict[str, Any]:
+def _meta(server: Found) -> Found:
     given = server.get("_meta")
     return given if isinstance(given, dict) else {}
 
@@ -184,7 +125,7 @@ def _named(each: dict[str, str]) -> str:
     return f"{visible(each['name'])} {each['version']}"
 
 
-def _imported(found: dict[str, Any]) -> list[str]:
+def _imported(found: Found) -> list[str]:
     done = "would be imported" if found["dry_run"] else "imported"
     text = [f"{done}: {_named(each)}" for each in found["imported"]]
     text += [f"in quarantine: {_named(each)}" for each in found["quarantined"]]
@@ -193,3 +134,12 @@ def _imported(found: dict[str, Any]) -> list[str]:
     if found["more"]:
         text.append("there is more: narrow it with --search, or raise --limit")
     return text or ["nothing new"]
+
+
+_SHELF = Shelf(
+    kind="servers",
+    headings=("name", "version", "state", "owner", "called as", "description"),
+    row=_row,
+    described=_described,
+)
+_SHELF.commands(app)

@@ -48,7 +48,7 @@ def table(
             drawn.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in rows:
             # Callers choose some of what stands in them: none of it is markup.
-            drawn.add_row(*(Text(str(cell)) for cell in row))
+            drawn.add_row(*(Text(harmless(str(cell))) for cell in row))
         console.print(drawn)
 
     return show
@@ -57,9 +57,21 @@ def table(
 def lines(*text: str) -> Callable[[Console], None]:
     def show(console: Console) -> None:
         for line in text:
-            console.print(line, markup=False)
+            console.print(harmless(line), markup=False)
 
     return show
+
+
+def file(text: str) -> Callable[[Console], None]:
+    """Prints what is written for programs, as it is."""
+    return lambda _: print(text)
+
+
+def harmless(text: str) -> str:
+    """`text` with all written out that a terminal would obey, or that would not show: callers and models have
+    written some of it.
+    """
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{{{ord(char):x}}}" for char in text)
 
 
 def money(micros: int) -> str:

@@ -19,7 +19,7 @@ Format = Literal["table", "csv", "jsonl", "parquet"]
 app = App(name="spend", help="Money, from the ledger.")
 _AMOUNTS = ("calls", "tokens_in", "tokens_out", "cost_micros")
 # What a spreadsheet would take for a formula; names of users and models come from callers.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def register(parent: App) -> None:
@@ -37,6 +37,9 @@ def spend(
     principal: str = "",
     agent: str = "",
     tool: str = "",
+    server: str = "",
+    service: str = "",
+    key: str = "",
     tenant: str = "",
     since: str = "30d",
     until: str = "",
@@ -76,6 +79,9 @@ def spend(
         principal=principal,
         agent=agent,
         tool=tool,
+        server=server,
+        service=service,
+        key=key,
         tenant=tenant,
         since=since,
         until=until,

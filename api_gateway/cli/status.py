@@ -17,7 +17,8 @@ def register(parent: App) -> None:
 
 
 def status(*, remote: Remote = _HERE) -> Output:
-    """Which process of which service runs which epoch of keys, kills, policy, agents and catalog.
+    """Which process of which service runs which epoch of keys, kills, policy, agents and catalog, and how far
+    each region is.
 
     Exit code 1 while somebody is behind or not ready.
     """
@@ -30,6 +31,13 @@ def status(*, remote: Remote = _HERE) -> Output:
         console.print()
         headings = ("service", "host", "pid", "kill list", "clock", "behind in", "says")
         table(headings, [_replica(one, found) for one in found["replicas"]], empty="nobody")(console)
+        if found["regions"]:
+            console.print()
+            of_regions = ("region", "processes", "behind in", "last change took", "says")
+            table(of_regions, [_region(one) for one in found["regions"]], empty="")(console)
+        if plane := found["plane"]:
+            told = plane["trouble"] or f"answered {plane['silent_seconds']} s ago"
+            lines(f"control plane {plane['address']}: {told}")(console)
         if found["database"]:
             lines(f"database: {found['database']}")(console)
 
@@ -48,6 +56,13 @@ def _snapshots(found: dict[str, Any]) -> list[tuple[object, ...]]:
         )
         for name, one in found["snapshots"].items()
     ]
+
+
+def _region(one: dict[str, Any]) -> tuple[object, ...]:
+    says = f"gone, {one['silent_seconds']} s silent" if one["gone"] else "; ".join(one["problems"])
+    took = [f"{name} {run['ms']} ms" for name, run in sorted(one["runs"].items()) if run["ms"] is not None]
+    processes = max((run["processes"] for run in one["runs"].values()), default=0)
+    return one["name"], processes, ", ".join(one["behind"]) or "-", ", ".join(took), says or "ready"
 
 
 def _replica(one: dict[str, Any], found: dict[str, Any]) -> tuple[object, ...]:

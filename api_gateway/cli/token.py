@@ -45,7 +45,7 @@ def token(
         llm_gateway, mcp_gateway or agent_gateway. Makes an identity token, which goes straight to that
         gateway in the header Txn-Token.
     scope
-        Narrow it to these resources (model:*, tool:git/*); may be given more than once.
+        Narrow it to these resources (`model:*`, `tool:git/*`); may be given more than once.
     usd
         The most that its chain may cost, in dollars.
     seconds

@@ -1,12 +1,12 @@
 """`gatestack transcripts`: what was said in a call, where an operator has that kept, and its erasure."""
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 from cyclopts import App
 
-from api_gateway.cli.remote import CommandFailed, Remote
+from api_gateway.cli.remote import CommandFailed, Remote, named
 from api_gateway.cli.show import Output, lines
 
 _HERE = Remote()
@@ -91,4 +91,4 @@ def _words(part: dict[str, Any]) -> str:
 
 
 def _path(entry: str) -> str:
-    return f"/transcripts/{quote(entry, safe='')}"
+    return f"/transcripts/{named(entry)}"

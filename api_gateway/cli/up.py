@@ -12,10 +12,11 @@ from pathlib import Path
 
 from cyclopts import App
 
-from api_gateway.app import OPERATOR_KEY_FILE
 from api_gateway.cli.config import check
 from api_gateway.cli.remote import CommandFailed
+from api_gateway.cli.usage import ConfigFile
 from api_gateway.config import Section, problems
+from api_gateway.control import OPERATOR_KEY_FILE
 from shared.config import ConfigProblems, Loaded, load
 from shared.config.load import SERVICES
 from shared.errors import GatestackError, UpstreamFault
@@ -36,7 +37,7 @@ def register(parent: App) -> None:
     parent.command(up)
 
 
-def up(*, config: str = "gatestack.yaml") -> int:
+def up(*, config: ConfigFile = "gatestack.yaml") -> int:
     """Start the four services and wait. Ctrl-C stops them.
 
     Parameters
@@ -44,6 +45,7 @@ def up(*, config: str = "gatestack.yaml") -> int:
     config
         The configuration file.
     """
+    _say(f"checking {config}")
     checked = check(config)
     if checked.code:
         checked.show()
@@ -72,10 +74,11 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
         children = {service: Child(service, config, stop) for service in SERVICES}
         tasks = [asyncio.create_task(child.keep()) for child in children.values()]
         if await _all_listen(children, stop) and await _all_ready(children, stop):
-            key = state_dir / OPERATOR_KEY_FILE
-            await _written(key, stop)
+            key, plane = state_dir / OPERATOR_KEY_FILE, loaded.shared.control.plane
+            if not plane:
+                await _written(key, stop)
             _say(f"ready. The edge is at {children['api_gateway'].url}")
-            _say(f"the operator's key is in {key}")
+            _say(f"it obeys the control plane at {plane}" if plane else f"the operator's key is in {key}")
         await stop.wait()
         _say("stopping")
         for service in _STOP_ORDER:
@@ -153,6 +156,8 @@ async def _all_listen(children: dict[str, Child], stop: asyncio.Event) -> bool:
     await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
         return False
     stopping.cancel()
     return True

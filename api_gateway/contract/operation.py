@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from api_gateway.contract.document import BadDocument, Document, Validator
 from api_gateway.contract.parameter import Parameter, parameter
+from api_gateway.media_type import is_json
 from shared.errors import MethodNotAllowed, NotFound
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -82,16 +83,6 @@ def _operation(document: Document, item: dict[str, Any], method: str, base: tupl
         bodies[media.lower()] = document.validator(*place) if checked else None
     required = body.get("required") is True
     return Operation(parameters=tuple(found.values()), bodies=bodies, body_required=required)
-
-
-def is_json(media: str) -> bool:
-    kind = kind_of(media)
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-
-
-def kind_of(media: str) -> str:
-    """A media type without its parameters."""
-    return media.partition(";")[0].strip().lower()
 
 
 def _parts(template: str) -> list[Part]:

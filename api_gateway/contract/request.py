@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from api_gateway.contract.document import read
-from api_gateway.contract.operation import Operation, Operations, is_json, kind_of
+from api_gateway.contract.operation import Operation, Operations
 from api_gateway.contract.parameter import problem
 from api_gateway.contract.rule import OpenApi
+from api_gateway.media_type import is_json, kind_of, refuse_coded
 from shared.asgi import Exchange
 from shared.errors import BadRequest, NotFound
 from shared.jsonrpc import refuse_duplicates
@@ -71,8 +72,7 @@ class Contract:
         validator = operation.bodies[known]
         if validator is None or not is_json(kind):
             return
-        if exchange.header("content-encoding") not in (None, "identity"):
-            raise BadRequest("content-encoding: this body has to be read: send it as it is")
+        refuse_coded(exchange)
         body = await exchange.peek(self._rule.max_body_bytes)
         # Two readers could take another one of two values.
         refuse_duplicates(body)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from api_gateway.admin.agents import Wanted as AgentSpec
-from api_gateway.declared import agent, fields, key, kill, policy, server, skill
+from api_gateway.declared import agent, fields, key, kill, policy, server, service_account, skill
 
 Differences = Callable[[Any, Any], list[dict[str, Any]]]
 
@@ -25,6 +25,7 @@ SHAPES: dict[str, Shape] = {
     "agent": Shape(AgentSpec, agent.differences),
     "server": Shape(server.ServerSpec),
     "skill": Shape(skill.SkillSpec),
+    "service_account": Shape(service_account.ServiceAccountSpec),
     "key": Shape(key.KeySpec),
     "kill": Shape(kill.KillSpec),
 }

@@ -18,6 +18,8 @@ from shared.errors import BadRequest
 from shared.store import Write
 from shared.store.objects import changed_entry, new_entry, removed_entry
 
+_NEVER_VOUCHED_FOR = ("imported", "quarantined")
+
 
 class EntrySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept of every version. `source` is the registry that an imported one came from."""
@@ -56,6 +58,8 @@ class Entries(Generic[S]):
         for kept in await control.store.kept_entries(self.name) if ask.all_tenants else ():
             entry = kept.record
             assert isinstance(entry, CatalogEntry)
+            if entry.removed:
+                continue
             name, etag = f"{entry.name}@{entry.version}", sha256(kept.content).hexdigest()[:32]
             found.append(Held(name=name, spec=self._spec(entry), etag=etag, content=kept.content))
         return found
@@ -91,7 +95,12 @@ class Entries(Generic[S]):
     async def remove(self, control: Control, ask: Ask, held: Held) -> Step:
         published.allowed(control, ask, self.name, held.name.rpartition("@")[0])
         entry = msgspec.json.decode(held.content, type=CatalogEntry)
-        return Step(writes=(removed_entry(held.content, entry),))
+        if entry.state in _NEVER_VOUCHED_FOR:
+            return Step(writes=(removed_entry(held.content, entry),))
+        # Somebody may rely on what this version was: it never comes to be something else.
+        stamp: dict[str, Any] = {"by": ask.caller.actor, "updated_at": control.now_us()}
+        gone = msgspec.structs.replace(entry, content={}, state="deleted", findings=(), **stamp)
+        return Step(writes=(changed_entry(held.content, gone),))
 
     async def check(self, control: Control, writes: Sequence[Write]) -> None:
         """Raises BadRequest where the catalog would become too large."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api_gateway.admin import Ask
-from api_gateway.admin.keys import check_holder, check_limits
+from api_gateway.admin.keys import check_holder, check_limits, check_reach
 from api_gateway.control import Control
 from api_gateway.declared.kind import Held, Step, confine
 from shared.errors import BadRequest
@@ -65,6 +65,7 @@ class Keys:
         assert isinstance(spec, KeySpec)
         check_holder(spec.sub, spec.tenant)
         check_limits(spec.limits)
+        check_reach(spec.scope, spec.budget)
         confine(ask, spec.tenant)
         if held is not None:
             return Step(writes=(changed_key(held.content, _changed(held, spec)),))

@@ -57,7 +57,7 @@ async def certificates(case: Case) -> list[Finding]:
             found.append(Finding(level="error", check="certificates", what=what, do="name a PEM file"))
         else:
             found += _ending(f"{where}: {path}", until, case)
-    return worst(found, "certificates", f"none of {len(names)} ends soon")
+    return worst(found, "certificates", f"none of {len(names)} ends soon" if names else "none is configured")
 
 
 def addresses(value: Any, path: str) -> Iterator[Place]:

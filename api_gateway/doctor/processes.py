@@ -24,10 +24,32 @@ def processes(status: dict[str, Any]) -> list[Finding]:
             what = f"{snapshot['behind']} of {snapshot['replicas']} processes run an older version of {name}"
             do = "`gatestack status` says which; their logs say why they do not take the newest"
             found.append(Finding(level="error", check="services", what=what, do=do))
+    found += _regions(status)
     if status["database"]:
         what, do = f"the edge says: {status['database']}", "look at the database and at state.sql"
         found.append(Finding(level="error", check="database", what=what, do=do))
     return worst(found, "services", f"{len(here)} processes run, and obey the same")
+
+
+def _regions(status: dict[str, Any]) -> list[Finding]:
+    """Those that obey us, and whom we obey."""
+    found = []
+    for one in status.get("regions", ()):
+        says = list(one["problems"])
+        if one["gone"]:
+            says = [f"silent for {one['silent_seconds']:.0f} s: nobody knows what it obeys"]
+        elif one["behind"]:
+            says.append(f"it runs an older version of {', '.join(one['behind'])}")
+        do = "look at the region; revoke its key when it is none any more"
+        for text in says:
+            found.append(
+                Finding(level="error", check="regions", what=f"the region {one['name']}: {text}", do=do)
+            )
+    if (plane := status.get("plane")) and plane["trouble"]:
+        what = f"the control plane at {plane['address']}: {plane['trouble']}"
+        do = "what it said last is in force; look at it, at region.key and at the network"
+        found.append(Finding(level="error", check="regions", what=what, do=do))
+    return found
 
 
 def _one(one: dict[str, Any], who: str) -> list[Finding]:

@@ -1,11 +1,10 @@
 """Redis and the database: do they answer, and do they keep what they are given?"""
 
-from api_gateway.app import store_url
 from api_gateway.doctor.finding import Case, Finding, worst
 from shared.errors import BadRequest, Unavailable
-from shared.parts import with_password
 from shared.redis_client import Redis, RedisError
 from shared.roll_call import redis_time
+from shared.state_address import redis_address, sql_address
 from shared.store.examine import examined
 from shared.valkey import embedded_url
 
@@ -15,10 +14,7 @@ _SERVED = "start it, or put state.redis right"
 
 async def redis(case: Case) -> list[Finding]:
     state = case.loaded.shared.state
-    if state.redis == "embedded":
-        url = embedded_url(case.loaded.path(state.dir))
-    else:
-        url = with_password(state.redis, state.redis_password.reveal())
+    url = embedded_url(case.loaded.path(state.dir)) if state.redis == "embedded" else redis_address(state)
     try:
         client = await Redis.connect(url)
     except (Unavailable, ValueError, BadRequest) as error:
@@ -66,7 +62,7 @@ async def _settings(client: Redis) -> dict[str, str]:
 
 async def database(case: Case) -> list[Finding]:
     try:
-        there = await examined(store_url(case.loaded))
+        there = await examined(sql_address(case.loaded))
     except (Unavailable, BadRequest) as error:
         do = "start it, or put state.sql right"
         return [Finding(level="error", check="database", what=error.detail, do=do)]

@@ -43,9 +43,12 @@ class PartEnd(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class End(Struct, frozen=True, kw_only=True, tag=True):
+    """`items` as in Reply."""
+
     stop: Stop
     stop_sequence: str = ""
     usage: Usage | None = None
+    items: tuple[str, ...] = ()
 
 
 Event = Begin | PartBegin | PartDelta | PartEnd | End
@@ -101,6 +104,7 @@ class Collector:
             stop=end.stop,
             stop_sequence=end.stop_sequence,
             usage=end.usage or self._begin.usage,
+            items=end.items,
         )
 
     def _close(self) -> None:
@@ -120,7 +124,7 @@ def events_of(reply: Reply) -> Iterator[Event]:
         if delta is not None:
             yield delta
         yield PartEnd(place=place)
-    yield End(stop=reply.stop, stop_sequence=reply.stop_sequence, usage=reply.usage)
+    yield End(stop=reply.stop, stop_sequence=reply.stop_sequence, usage=reply.usage, items=reply.items)
 
 
 def _grown(part: AnyPart, text: str, signature: str) -> AnyPart:

@@ -21,7 +21,8 @@ class Stop(StrEnum):
 
 class Reply(Struct, frozen=True, kw_only=True):
     """`model` is what the provider says it was. `created` in seconds since 1970, 0 where nobody said.
-    `usage` is None where the provider did not count.
+    `usage` is None where the provider did not count. `items` are the names under which it may keep what it
+    has said.
     """
 
     id: str
@@ -31,3 +32,4 @@ class Reply(Struct, frozen=True, kw_only=True):
     stop_sequence: str = ""
     usage: Usage | None = None
     created: int = 0
+    items: tuple[str, ...] = ()

@@ -41,6 +41,11 @@ class Answer(Struct, frozen=True):
 
 
 class Attempt:
+    """An answer must have begun by `until`, on the loop's clock."""
+
+    # What it calls itself is asked of chats only.
+    model = ""
+
     def __init__(
         self,
         upstream: Upstream,
@@ -51,7 +56,9 @@ class Attempt:
         passed: Headers,
         *,
         max_reply_bytes: int,
+        until: float,
     ) -> None:
+        self._until = until
         self._upstream = upstream
         self._flight = flight
         self._endpoint = endpoint
@@ -67,7 +74,8 @@ class Attempt:
         provider = target.provider
         outbound = self._endpoint.outbound(self._inquiry, target)
         body = outbound.body[0] if len(outbound.body) == 1 else outbound.body
-        deadline = asyncio.get_running_loop().time() + provider.section.first_byte_timeout_seconds
+        now = asyncio.get_running_loop().time()
+        patience = min(provider.section.first_byte_timeout_seconds, max(self._until - now, 0.0))
         self._tab.open(target)
         try:
             reply = await self._upstream.send(
@@ -78,9 +86,10 @@ class Attempt:
                 body=body,
                 content_type=outbound.content_type,
                 passed=self._passed,
+                patience=patience,
             )
             try:
-                content = await self._begin(target, reply, outbound, deadline)
+                content = await self._begin(target, reply, outbound, now + patience)
                 return Answer(target, reply, content)
             except BaseException:
                 await reply.close()

@@ -16,7 +16,7 @@ from llm_gateway.endpoints.admit import Permit
 from llm_gateway.endpoints.endpoint import speaks_openai
 from llm_gateway.endpoints.json_body import COUNT, NAME, TEXT, Members, read_members, respelled
 from llm_gateway.endpoints.owned import Lines
-from llm_gateway.formats.openai_responses.refused import refuse
+from llm_gateway.formats.openai_responses.refused import refuse, refuse_names
 from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.members import spliced
 from llm_gateway.prices import cost
@@ -135,6 +135,7 @@ class BatchLines:
         self._reach.refuse(ask)
         if self._url == "/v1/responses":
             refuse(request.found, remote_tools=self._reach.remote_tools)
+            refuse_names(request.found)
 
     def _same_url(self, url: str) -> None:
         if url not in URLS:

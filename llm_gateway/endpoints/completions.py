@@ -11,20 +11,10 @@ from msgspec import Meta, Raw
 from llm_gateway import members
 from llm_gateway.ask import Span
 from llm_gateway.catalog import Target
-from llm_gateway.endpoints.endpoint import (
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    shape_of,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import Inquiry, Outbound, Params, Spoken, Whole
 from llm_gateway.endpoints.json_body import COUNT, FLAG, NAME, Members, read_members
 from llm_gateway.formats import StreamReader
 from llm_gateway.formats.openai_chat.stream import OpenAIStream, read_reply
-from llm_gateway.providers import Provider
 
 _BYTES_PER_TOKEN = 4
 # What a provider writes where a caller sets no end; more than one answer is that many times as much.
@@ -58,17 +48,11 @@ class Completions(Spoken):
             talks=True,
         )
 
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
-
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         changes: dict[Span, bytes] = {inquiry.spans["model"]: msgspec.json.encode(target.model)}
         if inquiry.stream and not inquiry.wants_usage and target.provider.section.counts_streams is not False:
             changes.update(_with_usage(inquiry))
         return Outbound(path="/completions", body=(members.spliced(inquiry.body, changes),))
-
-    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
-        return shape_of(inquiry, content_type)
 
     def whole(self, inquiry: Inquiry, target: Target, body: bytes, content_type: str) -> Whole:
         return Whole(body, read_reply(body))

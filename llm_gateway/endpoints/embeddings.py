@@ -14,19 +14,9 @@ from msgspec import Raw, Struct
 from llm_gateway.catalog import Target
 from llm_gateway.endpoints.answers import decoded
 from llm_gateway.endpoints.counted import read_usage
-from llm_gateway.endpoints.endpoint import (
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    shape_of,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import Inquiry, Outbound, Params, Spoken, Whole, speaks_openai
 from llm_gateway.endpoints.json_body import NAME, Members, read_members, respelled
 from llm_gateway.endpoints.translated import TRANSLATED
-from llm_gateway.formats import StreamReader
 from llm_gateway.providers import Provider
 from shared.errors import BadRequest, UpstreamBroken
 
@@ -65,6 +55,7 @@ class Embeddings(Spoken):
             spans=request.spans,
             tokens_in=tokens,
             texts=texts,
+            lasting=body,
         )
 
     def answers(self, provider: Provider) -> bool:
@@ -77,18 +68,12 @@ class Embeddings(Spoken):
             return TRANSLATED[_wire(target)].outbound(inquiry, target)
         return Outbound(path="/embeddings", body=(respelled(inquiry.body, inquiry.spans, target.model),))
 
-    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
-        return shape_of(inquiry, content_type)
-
     def whole(self, inquiry: Inquiry, target: Target, body: bytes, content_type: str) -> Whole:
         if not speaks_openai(target.provider):
             # Translations answer in floats; what the caller asked for is made of them here.
             body = TRANSLATED[_wire(target)].reply(inquiry, target, body)
         usage = read_usage(decoded(body, _reply, "list of embeddings").usage)
         return Whole(_encoded(body, base64=wants_base64(inquiry)), usage)
-
-    def reader(self, inquiry: Inquiry) -> StreamReader:
-        raise NotImplementedError("embeddings are never streamed")
 
 
 def wants_base64(inquiry: Inquiry) -> bool:

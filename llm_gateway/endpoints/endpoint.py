@@ -38,12 +38,16 @@ class Inquiry(Ask, frozen=True, kw_only=True):
 
     `known` is what the call uses, where the request alone tells that.
     `texts` is what a guard may want to look at. `talks` is False where the answer has no tokens of its own.
+    `lasting` is, as a JSON object, all that the answer depends on, where that is the same each time. `names`:
+    it may name what lies in a provider's account instead of sending it.
     """
 
     known: Usage | None = None
     texts: tuple[str, ...] = ()
     form: Form | None = None
     talks: bool = False
+    lasting: bytes = b""
+    names: bool = False
 
 
 class Outbound(Struct, frozen=True, kw_only=True):
@@ -105,12 +109,23 @@ class Endpoint(Protocol):
 
 
 class Spoken:
-    """What endpoints of OpenAI's form have in common."""
+    """What endpoints of OpenAI's form have in common, unless they say otherwise: they ask providers that have
+    OpenAI's paths, and are answered in one piece.
+    """
 
     dialect: Dialect = OpenAI()
 
     def rate_headers(self, lease: Lease) -> Headers:
         return rate_headers(lease)
+
+    def answers(self, provider: Provider) -> bool:
+        return speaks_openai(provider)
+
+    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
+        return shape_of(inquiry, content_type)
+
+    def reader(self, inquiry: Inquiry) -> StreamReader:
+        raise NotImplementedError("these answers are never streamed")
 
 
 def speaks_openai(provider: Provider) -> bool:

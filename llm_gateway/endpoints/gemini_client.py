@@ -63,6 +63,7 @@ class GeminiClient:
             spans={},
             tokens_in=tokens_of(wanted.texts),
             texts=wanted.texts,
+            lasting=msgspec.json.encode(wanted),
             wanted=wanted,
         )
 

@@ -12,22 +12,12 @@ from msgspec import Raw, Struct
 from llm_gateway.catalog import Target
 from llm_gateway.endpoints.answers import decoded
 from llm_gateway.endpoints.counted import read_usage
-from llm_gateway.endpoints.endpoint import (
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    shape_of,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import Inquiry, Outbound, Params, Spoken, Whole
 from llm_gateway.endpoints.events import TypedEvents
 from llm_gateway.endpoints.forms import count_in, flag_in, model_in, on_form
 from llm_gateway.endpoints.json_body import COUNT, FLAG, NAME, TEXT, read_members, respelled, tokens_of
 from llm_gateway.formats import StreamReader
 from llm_gateway.multipart import read_form
-from llm_gateway.providers import Provider
 from shared.errors import BadRequest
 from shared.ledger.entry import Usage
 
@@ -49,16 +39,10 @@ class _Images(Spoken):
     name = ""
     _path = ""
 
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
-
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         if inquiry.form is not None:
             return on_form(self._path, inquiry.form, target.model)
         return Outbound(path=self._path, body=(respelled(inquiry.body, inquiry.spans, target.model),))
-
-    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
-        return shape_of(inquiry, content_type)
 
     def whole(self, inquiry: Inquiry, target: Target, body: bytes, content_type: str) -> Whole:
         reply = decoded(body, _reply, "list of images")
@@ -113,6 +97,7 @@ def _described(body: bytes) -> Inquiry:
         tokens_in=tokens_of((prompt,)),
         units=request.get("n", COUNT) or 1,
         texts=(prompt,),
+        names=True,
     )
 
 

@@ -7,22 +7,23 @@ from llm_gateway.endpoints.endpoint import Inquiry
 from llm_gateway.guards.selected import ChatGuards
 from shared.account import Flight
 from shared.errors import Forbidden
+from shared.guards.section import GuardSection
 
 
 class Inspect:
     def __init__(self, guards: ChatGuards) -> None:
         self._guards = guards
 
-    async def __call__(self, inquiry: Inquiry, flight: Flight, model: Model) -> None:
-        """Raises Forbidden, also where a guard would have the text rewritten: these requests go on as they
-        are. Raises Unavailable.
+    async def __call__(self, inquiry: Inquiry, flight: Flight, model: Model) -> tuple[GuardSection, ...]:
+        """Which guards this call has. Raises Forbidden, also where one would have the text rewritten: these
+        requests go on as they are. Raises Unavailable.
         """
         caller = flight.entry.caller
         if caller is None or not inquiry.texts:
-            return
+            return ()
         active = self._guards.for_caller(caller, model, flight.entry.tags)
         if not active:
-            return
+            return ()
         said = Message(role="user", parts=tuple(Text(text=text) for text in inquiry.texts))
         chat = Chat(origin="texts", model=inquiry.model, messages=(said,))
         if await self._guards.run(active, chat, flight).request(chat) is not chat:
@@ -30,3 +31,4 @@ class Inspect:
                 "a guard would take something out of this text, and this endpoint sends texts as they are: "
                 "take it out yourself"
             )
+        return tuple(each.section for each in active)

@@ -11,19 +11,8 @@ from msgspec import Raw, Struct
 from llm_gateway.catalog import Target
 from llm_gateway.endpoints.answers import decoded
 from llm_gateway.endpoints.counted import read_usage
-from llm_gateway.endpoints.endpoint import (
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    shape_of,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import Inquiry, Outbound, Params, Spoken, Whole
 from llm_gateway.endpoints.json_body import NAME, read_members, respelled, tokens_of
-from llm_gateway.formats import StreamReader
-from llm_gateway.providers import Provider
 
 # What OpenAI takes where a caller names none, which its own client allows.
 _DEFAULT = "omni-moderation-latest"
@@ -56,20 +45,11 @@ class Moderations(Spoken):
             texts=tuple(text for text in texts if text),
         )
 
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
-
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         return Outbound(path="/moderations", body=(respelled(inquiry.body, inquiry.spans, target.model),))
 
-    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
-        return shape_of(inquiry, content_type)
-
     def whole(self, inquiry: Inquiry, target: Target, body: bytes, content_type: str) -> Whole:
         return Whole(body, read_usage(decoded(body, _reply, "moderation").usage))
-
-    def reader(self, inquiry: Inquiry) -> StreamReader:
-        raise NotImplementedError("moderations are never streamed")
 
 
 def _text(item: str | dict[str, Any]) -> str:

@@ -70,12 +70,17 @@ class Owned:
 
     async def get(self, caller: Caller, kind: Kind, name: str) -> Held:
         """Raises NotFound for what is not there and for what is another's, Unavailable."""
-        if _ID.fullmatch(name) and name.startswith(_SPELLING[kind]):
+        if spelled(kind, name):
             value = await self._redis.execute("GET", _key(caller, kind, name))
             held = _HELD.decode(value) if value is not None else None
             if held is not None and held.admits(caller):
                 return held
         raise missing(kind, name)
+
+    async def known(self, caller: Caller, kind: Kind, names: Sequence[str]) -> dict[str, Held]:
+        """Those of the `names`, all spelled well, that the caller has. Raises Unavailable."""
+        found = await self._several(caller, kind, names)
+        return {held.id: held for held in found if held.admits(caller)}
 
     async def drop(self, caller: Caller, kind: Kind, held: Held) -> None:
         await self._redis.execute("DEL", _key(caller, kind, held.id))
@@ -113,6 +118,11 @@ class Owned:
 
 def fresh(kind: Kind) -> str:
     return _SPELLING[kind] + new_id()
+
+
+def spelled(kind: Kind, name: str) -> bool:
+    """Whether it could be an id of ours."""
+    return _ID.fullmatch(name) is not None and name.startswith(_SPELLING[kind])
 
 
 def missing(kind: Kind, name: str) -> NotFound:

@@ -6,13 +6,16 @@ import msgspec
 
 from llm_gateway.approve import approve
 from llm_gateway.authorize import Authorize
+from llm_gateway.cache.bodies import BodyCache
 from llm_gateway.catalog import Model
 from llm_gateway.endpoints.endpoint import Endpoint, Inquiry
 from llm_gateway.endpoints.forward import Forward
 from llm_gateway.endpoints.inspect import Inspect
+from llm_gateway.endpoints.replay import replay
+from llm_gateway.endpoints.route import EndpointRouter
 from llm_gateway.limit import Limit
 from llm_gateway.multipart import Part
-from llm_gateway.route import route
+from llm_gateway.reach import Reach
 from shared.account import Account
 from shared.approvals import Park
 from shared.asgi import Exchange, Receive, Scope, Send
@@ -31,8 +34,11 @@ class EndpointPipeline:
         park: Park,
         limit: Limit,
         inspect: Inspect,
+        cache: BodyCache,
+        route: EndpointRouter,
         forward: Forward,
         max_body_bytes: int,
+        reach: Reach,
     ) -> None:
         self._endpoint = endpoint
         self._account = account
@@ -41,8 +47,11 @@ class EndpointPipeline:
         self._park = park
         self._limit = limit
         self._inspect = inspect
+        self._cache = cache
+        self._route = route
         self._forward = forward
         self._max_body_bytes = max_body_bytes
+        self._reach = reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
@@ -58,16 +67,26 @@ class EndpointPipeline:
                     grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
                 )
             exchange.stamps += self._endpoint.rate_headers(flight.lease)
-            await self._inspect(inquiry, flight, model)
-            targets = route(model, flight)
-            await self._forward(exchange, flight, self._endpoint, inquiry, targets)
+            guards = await self._inspect(inquiry, flight, model)
+            found = await self._cache.find(exchange, flight, grant, model, self._endpoint, inquiry, guards)
+            if found.kept is not None:
+                await replay(exchange, flight, found.kept)
+                return
+            plan = self._route(self._endpoint, _silent(model, inquiry), inquiry, flight)
+            body = await self._forward(exchange, flight, self._endpoint, inquiry, plan)
+            self._cache.keep(found.place, body, flight)
 
     async def _read(self, exchange: Exchange) -> tuple[Inquiry, bytes]:
         if exchange.method != "POST":
             raise MethodNotAllowed(f"{exchange.path} takes POST only")
         content_type = exchange.header("content-type") or ""
         body = await exchange.body(self._max_body_bytes)
-        return self._endpoint.read(body, content_type, exchange.path_params), body
+        inquiry = self._endpoint.read(body, content_type, exchange.path_params)
+        if inquiry.names:
+            self._reach.refuse(inquiry)
+        else:
+            self._reach.refuse_models(inquiry)
+        return inquiry, body
 
 
 def told(inquiry: Inquiry, body: bytes) -> bytes:

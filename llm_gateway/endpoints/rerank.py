@@ -11,19 +11,8 @@ from msgspec import Raw, Struct
 from llm_gateway.catalog import Target
 from llm_gateway.endpoints.answers import decoded
 from llm_gateway.endpoints.counted import read_usage
-from llm_gateway.endpoints.endpoint import (
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    shape_of,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import Inquiry, Outbound, Params, Spoken, Whole
 from llm_gateway.endpoints.json_body import ANYTHING, NAME, read_members, respelled, tokens_of
-from llm_gateway.formats import StreamReader
-from llm_gateway.providers import Provider
 from shared.errors import BadRequest
 from shared.ledger.entry import Usage
 
@@ -72,14 +61,8 @@ class Rerank(Spoken):
             texts=texts,
         )
 
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
-
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         return Outbound(path="/rerank", body=(respelled(inquiry.body, inquiry.spans, target.model),))
-
-    def shape(self, inquiry: Inquiry, content_type: str) -> Shape:
-        return shape_of(inquiry, content_type)
 
     def whole(self, inquiry: Inquiry, target: Target, body: bytes, content_type: str) -> Whole:
         reply = decoded(body, _reply, "ranking")
@@ -89,9 +72,6 @@ class Rerank(Spoken):
         if billed is not None and billed.input_tokens is not None:
             return Whole(body, Usage(tokens_in=max(0, round(billed.input_tokens))))
         return Whole(body, read_usage(reply.usage))
-
-    def reader(self, inquiry: Inquiry) -> StreamReader:
-        raise NotImplementedError("rankings are never streamed")
 
 
 def _texts(documents: list[Any]) -> tuple[str, ...]:

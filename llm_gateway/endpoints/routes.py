@@ -4,6 +4,7 @@ from starlette.routing import Route
 
 from llm_gateway.authorize import Authorize
 from llm_gateway.batches import Batches
+from llm_gateway.cache.bodies import BodyCache
 from llm_gateway.catalog import Catalog
 from llm_gateway.config import Section
 from llm_gateway.endpoints.admit import Admit
@@ -13,13 +14,15 @@ from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.endpoints.owned import Owned
 from llm_gateway.endpoints.pipeline import EndpointPipeline
 from llm_gateway.endpoints.registry import ENDPOINTS
+from llm_gateway.endpoints.route import EndpointRouter
 from llm_gateway.endpoints.upstream import Upstream
 from llm_gateway.files import Files
 from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.limit import Limit
 from llm_gateway.passthrough import PATH as PASSTHROUGH
 from llm_gateway.passthrough import Passthrough
-from shared.attempts import Breaker
+from llm_gateway.reach import Reach
+from llm_gateway.router.build import Routing
 from shared.authenticators import Authenticate
 from shared.identity.principal import ChainBudget
 from shared.parts import Parts
@@ -35,13 +38,18 @@ def endpoint_routes(
     limit: Limit,
     budget: ChainBudget,
     guards: ChatGuards,
+    routing: Routing,
 ) -> list[Route]:
     """`budget` is what any chain may spend."""
     inspect = Inspect(guards)
     own, upstream = section.endpoints, Upstream(parts.http)
-    forward = Forward(upstream, Breaker(parts.clock), parts.clock, max_reply_bytes=section.max_reply_bytes)
+    cache = BodyCache(section.cache, parts.redis, parts.clock)
     routes = []
     for endpoint in ENDPOINTS:
+        state = routing.beside(endpoint.name)
+        forward = Forward(
+            parts.http, state, routing.budget, parts.clock, max_reply_bytes=section.max_reply_bytes
+        )
         pipeline = EndpointPipeline(
             endpoint,
             account=parts.account,
@@ -50,8 +58,11 @@ def endpoint_routes(
             park=parts.park,
             limit=limit,
             inspect=inspect,
+            cache=cache,
+            route=EndpointRouter(state),
             forward=forward,
             max_body_bytes=own.max_upload_bytes if endpoint.form else section.max_body_bytes,
+            reach=Reach(remote_tools=section.remote_tools, account_ids=section.account_ids),
         )
         routes += [Route(path, endpoint=pipeline) for path in endpoint.paths]
     admit = Admit(parts.policy, parts.limiter, section.limits, budget)

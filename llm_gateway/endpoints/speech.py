@@ -6,20 +6,10 @@ Source: https://platform.openai.com/docs/api-reference/audio/createSpeech
 import msgspec
 
 from llm_gateway.catalog import Target
-from llm_gateway.endpoints.endpoint import (
-    EVENT_STREAM,
-    Inquiry,
-    Outbound,
-    Params,
-    Shape,
-    Spoken,
-    Whole,
-    speaks_openai,
-)
+from llm_gateway.endpoints.endpoint import EVENT_STREAM, Inquiry, Outbound, Params, Shape, Spoken, Whole
 from llm_gateway.endpoints.events import TypedEvents
 from llm_gateway.endpoints.json_body import NAME, TEXT, read_members, respelled, tokens_of
 from llm_gateway.formats import StreamReader
-from llm_gateway.providers import Provider
 from shared.errors import UpstreamBroken
 from shared.ledger.entry import Usage
 
@@ -47,9 +37,6 @@ class Speech(Spoken):
             known=Usage(units=len(text)),
             texts=texts,
         )
-
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
 
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         return Outbound(path="/audio/speech", body=(respelled(inquiry.body, inquiry.spans, target.model),))

@@ -21,14 +21,12 @@ from llm_gateway.endpoints.endpoint import (
     Spoken,
     Whole,
     shape_of,
-    speaks_openai,
 )
 from llm_gateway.endpoints.events import TypedEvents
 from llm_gateway.endpoints.forms import flag_in, model_in, on_form
 from llm_gateway.endpoints.json_body import tokens_of
 from llm_gateway.formats import StreamReader
 from llm_gateway.multipart import read_form
-from llm_gateway.providers import Provider
 from shared.errors import BadRequest
 from shared.ledger.entry import Usage
 
@@ -68,9 +66,6 @@ class Transcriptions(Spoken):
             texts=(prompt,) if prompt else (),
             form=form,
         )
-
-    def answers(self, provider: Provider) -> bool:
-        return speaks_openai(provider)
 
     def outbound(self, inquiry: Inquiry, target: Target) -> Outbound:
         assert inquiry.form is not None

@@ -2,6 +2,7 @@
 mean.
 """
 
+import math
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
@@ -29,14 +30,16 @@ class Upstream:
         body: Body = b"",
         content_type: bytes = b"",
         passed: Headers = (),
+        patience: float = math.inf,
     ) -> Reply:
-        """The reply, whatever its status; where a key of several is refused, the next one's. Raises
-        UpstreamFault.
+        """The reply, whatever its status; where a key of several is refused, the next one's. It is waited for
+        for `patience` seconds at most, and no longer than the provider's section says. Raises UpstreamFault.
         """
         await provider.prepare(self._http)
         while True:
             own = provider.headers(passed, address=address, body=body if isinstance(body, bytes) else b"")
-            reply = await self._once(provider, method, address, _dressed(own, body, content_type), body)
+            headers = _dressed(own, body, content_type)
+            reply = await self._once(provider, method, address, headers, body, patience)
             if reply.status < 400 or isinstance(body, AsyncIterator) or not another(own, reply):
                 return reply
             await reply.close()
@@ -50,7 +53,7 @@ class Upstream:
             raise await refusal(provider, reply)
 
     async def _once(
-        self, provider: Provider, method: str, address: str, headers: Headers, body: Body
+        self, provider: Provider, method: str, address: str, headers: Headers, body: Body, patience: float
     ) -> Reply:
         section = provider.section
         return await self._http.send(
@@ -59,7 +62,7 @@ class Upstream:
             headers=headers,
             body=_pieces(body) if isinstance(body, tuple) else body,
             connect_timeout=section.connect_timeout_seconds,
-            header_timeout=_patience(section.first_byte_timeout_seconds, body),
+            header_timeout=min(_patience(section.first_byte_timeout_seconds, body), patience),
             idle_timeout=section.idle_timeout_seconds,
         )
 

@@ -89,6 +89,16 @@ def cost(price: Price, usage: Usage, service: str = "") -> int:
     """Rounded up: a thousand small calls must not come out as free. `service` is the class that the caller
     asked for, if any.
     """
+    total = _tokens(price, usage) + usage.units * price.units + price.request * _MILLION
+    percent = price.factors.get(service, _PERCENT) if price.factors else _PERCENT
+    return min(-(-total * percent // (_MILLION * _PERCENT)), MOST)
+
+
+def _tokens(price: Price, usage: Usage) -> int:
+    """In millionths of a micro-dollar."""
+    if not price.tiers and _is_plain(usage):
+        # Nearly every call, and this is asked several times of each.
+        return usage.tokens_in * price.tokens_in + usage.tokens_out * price.tokens_out
     rates = _rates(price, usage.tokens_in)
     given = _paid(
         usage.tokens_in,
@@ -104,9 +114,18 @@ def cost(price: Price, usage: Usage, service: str = "") -> int:
         (usage.reasoning, rates.reasoning),
         (usage.audio_out, rates.audio_out),
     )
-    total = given + made + usage.units * price.units + price.request * _MILLION
-    percent = price.factors.get(service, _PERCENT) if price.factors else _PERCENT
-    return min(-(-total * percent // (_MILLION * _PERCENT)), MOST)
+    return given + made
+
+
+def _is_plain(usage: Usage) -> bool:
+    return not (
+        usage.cached
+        or usage.cache_write
+        or usage.audio_in
+        or usage.image_in
+        or usage.reasoning
+        or usage.audio_out
+    )
 
 
 def _paid(tokens: int, rate: int, *parts: tuple[int, int]) -> int:

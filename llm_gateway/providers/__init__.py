@@ -13,6 +13,7 @@ from llm_gateway.providers.bedrock import BedrockProvider
 from llm_gateway.providers.gemini import GeminiProvider
 from llm_gateway.providers.openai_compatible import OpenAICompatible
 from llm_gateway.providers.vertex import VertexProvider
+from llm_gateway.providers.vertex_anthropic import VertexAnthropic, is_anthropic
 from shared.asgi import Headers
 from shared.errors import UpstreamRefused
 from shared.http_client import HttpClient, Reply
@@ -64,3 +65,10 @@ PROVIDERS: dict[str, Callable[[str, ProviderSection], Provider]] = {
     "vertex": VertexProvider,
     "agent": AgentProvider,
 }
+
+
+def speaker(provider: Provider, model: str) -> Provider:
+    """Who speaks for one model of a provider: some have models with a wire of their own."""
+    if isinstance(provider, VertexProvider) and is_anthropic(model):
+        return VertexAnthropic(provider)
+    return provider

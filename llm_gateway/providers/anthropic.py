@@ -21,13 +21,13 @@ _UNPAID = "credit balance"
 _OWN_HEADERS = [(b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
 
 
-class _Error(Struct, frozen=True):
+class Said(Struct, frozen=True):
     message: str = ""
     type: str = ""
 
 
 class _Answer(Struct, frozen=True):
-    error: _Error = _Error()
+    error: Said = Said()
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -74,16 +74,7 @@ class AnthropicProvider:
         return self._credentials.headers(spoken)
 
     def refusal(self, reply: Reply, body: bytes) -> UpstreamRefused:
-        body = self.redacted(body)
-        said = _read(body)
-        status = 402 if reply.status == 400 and _UNPAID in said.message else reply.status
-        return refusal(
-            status,
-            words=said.message,
-            body=body if said.message else b"",
-            retry_after=waits(reply),
-            code=said.type or None,
-        )
+        return refused(reply, self.redacted(body))
 
     def redacted(self, body: bytes) -> bytes:
         for secret in self._secrets:
@@ -100,9 +91,22 @@ class AnthropicProvider:
         return [*_OWN_HEADERS, *((name.encode(), value.encode()) for name, value in sent.items())]
 
 
-def _read(body: bytes) -> _Error:
+def refused(reply: Reply, body: bytes) -> UpstreamRefused:
+    """What an error of Anthropic's means; `body` is without secrets."""
+    said = said_by(body)
+    status = 402 if reply.status == 400 and _UNPAID in said.message else reply.status
+    return refusal(
+        status,
+        words=said.message,
+        body=body if said.message else b"",
+        retry_after=waits(reply),
+        code=said.type or None,
+    )
+
+
+def said_by(body: bytes) -> Said:
     """What an error says, nothing where it is none of Anthropic's."""
     try:
         return _decode(body).error
     except (ValueError, RecursionError):
-        return _Error()
+        return Said()

@@ -1,5 +1,6 @@
 """Gemini on Google's Vertex AI: the same wire at a project's own place, with tokens instead of keys."""
 
+import re
 from urllib.parse import quote
 
 from llm_gateway.config import ProviderSection
@@ -24,7 +25,9 @@ class VertexProvider(GeminiProvider):
     def __init__(self, name: str, section: ProviderSection, clock: Clock | None = None) -> None:
         self.default_url = _host(section.region)
         super().__init__(name, section, clock)
-        self._project = f"projects/{section.project}/locations/{section.region}"
+        # For what is no part of the preview.
+        self.stable = re.sub(f"{self.version}$", "/v1", self._base)
+        self.project = f"projects/{section.project}/locations/{section.region}"
         account = section.service_account.reveal()
         self._token = GoogleToken(ServiceAccount.read(account), clock or Clock()) if account else None
 
@@ -32,9 +35,9 @@ class VertexProvider(GeminiProvider):
         if model.startswith("projects/"):
             path = model
         elif model.startswith(("publishers/", "endpoints/")):
-            path = f"{self._project}/{model}"
+            path = f"{self.project}/{model}"
         else:
-            path = f"{self._project}/publishers/google/models/{model}"
+            path = f"{self.project}/publishers/google/models/{model}"
         return f"{self._base}/{quote(path)}"
 
     async def prepare(self, http: HttpClient) -> None:

@@ -12,18 +12,23 @@ from llm_gateway.router.mirror import Mirrors
 from llm_gateway.router.probe import Probes
 from llm_gateway.router.retry import RetryBudget
 from llm_gateway.router.state import Shown, State
+from shared.background import cancelled, owned
 from shared.identity.hand_back import HandBack
-from shared.parts import Parts, cancelled, owned
+from shared.parts import Parts
 
 
 class Routing:
-    """`route` and `forward` are stages; `state()` is for the operator's page."""
+    """`route` and `forward` are the stages of chats, `budget` is for the retries of all calls; `state()` is
+    for the operator's page.
+    """
 
     def __init__(self, section: Section, catalog: Catalog, parts: Parts) -> None:
         models = {model.name: model for _, model in catalog.items()}
         self._parts = parts
-        self._state = State(parts.clock, section.router.breaker)
-        budget = RetryBudget(section.router.retry_budget, parts.clock)
+        self._rule = section.router.breaker
+        self._state = State(parts.clock, self._rule)
+        self._beside: dict[str, State] = {}
+        self.budget = RetryBudget(section.router.retry_budget, parts.clock)
         self._mirrors = Mirrors(
             parts.http,
             self._state,
@@ -42,17 +47,25 @@ class Routing:
         self.forward = Forward(
             parts.http,
             self._state,
-            budget,
+            self.budget,
             parts.clock,
             max_reply_bytes=section.max_reply_bytes,
             mirrors=self._mirrors if any(model.routing.mirror for model in models.values()) else None,
             hand_back=HandBack(parts.signer),
         )
         gauges = parts.telemetry.gauges
-        gauges["gatestack_deployments_shut"] = self._state.shut
+        gauges["gatestack_deployments_shut"] = lambda: sum(
+            state.shut() for state in (self._state, *self._beside.values())
+        )
         gauges["gatestack_models_changed"] = self._state.changed
-        gauges["gatestack_retries_left"] = lambda: round(budget.left, 1)
+        gauges["gatestack_retries_left"] = lambda: round(self.budget.left, 1)
         gauges["gatestack_mirrors_in_flight"] = lambda: self._mirrors.in_flight
+
+    def beside(self, endpoint: str) -> State:
+        """What is known of deployments at an endpoint next to chat: a target may be good at one of them
+        only.
+        """
+        return self._beside.setdefault(endpoint, State(self._parts.clock, self._rule))
 
     def state(self) -> list[Shown]:
         """Every deployment as it stands in this process."""

@@ -4,6 +4,7 @@ about failures.
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from llm_gateway.catalog import Model, Target
@@ -30,6 +31,16 @@ class Routes(Struct, frozen=True):
         section = self.section
         chooses = section.rules or section.classifier or section.canary
         return len(self.main) == 1 and not chooses
+
+    def narrowed(self, targets: Sequence[Target]) -> "Routes":
+        """With nobody but `targets`, in groups that may be empty, and nobody who is sent copies."""
+        groups = {
+            name: tuple(target for target in group if target in targets)
+            for name, group in self.groups.items()
+        }
+        model = msgspec.structs.replace(self.model, targets=tuple(targets))
+        section = msgspec.structs.replace(self.section, mirror=None)
+        return Routes(model, section, groups, self.windows)
 
     def larger(self, target: Target) -> tuple[Target, ...]:
         """Those with a larger context window than `target`, the smallest of them first."""

@@ -9,6 +9,7 @@ from llm_gateway.catalog import Target
 from llm_gateway.chat.parts import Text
 from llm_gateway.chat.request import Chat, Message
 from llm_gateway.formats.wires import WIRES
+from llm_gateway.quirks import fitted
 from llm_gateway.router.ranking import Draw
 from llm_gateway.router.section import ProbeSection
 from llm_gateway.router.state import Deployment, State
@@ -105,7 +106,8 @@ class Probes:
             return "GET", address.removesuffix(_CHAT_PATH) + self._section.path, b""
         hello = Message(role="user", parts=(Text(text="Hi"),))
         chat = Chat(origin=wire, model=target.model, messages=(hello,), max_tokens=1)
-        return "POST", address, WIRES[wire].request(chat, target.model).body
+        asked = fitted(provider.section.quirks, wire, WIRES[wire].request(chat, target.model))
+        return "POST", address, asked.body
 
 
 def _tell(deployment: Deployment, well: bool) -> None:

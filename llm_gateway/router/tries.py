@@ -3,6 +3,7 @@ begins to answer.
 """
 
 import asyncio
+from typing import Generic, Protocol, TypeVar
 
 from llm_gateway.answer import Answer
 from llm_gateway.attempt import Attempt
@@ -16,8 +17,23 @@ from shared.errors import BadRequest, GatestackError, Killed, UpstreamFault
 from shared.guards.watching import Misfit
 from shared.policy.glob import covers
 
+Begun = TypeVar("Begun")
+Made = TypeVar("Made", covariant=True)
 
-class Once:
+
+class Trying(Protocol[Made]):
+    """One attempt at one target. `model` is what the last answer called its model, where somebody wants to
+    know.
+    """
+
+    model: str
+
+    async def __call__(self, target: Target) -> Made:
+        """Raises UpstreamFault, and what keeps the target from being asked at all."""
+        ...
+
+
+class Once(Generic[Begun]):
     """One target, asked once. `answer` raises UpstreamFault, what keeps the target from being asked at all,
     and Unavailable; `broke` or `ended` follow it, `ended` in any case.
     """
@@ -25,7 +41,12 @@ class Once:
     __slots__ = ("_answering", "_attempt", "_deployment", "_flight", "_size", "_target")
 
     def __init__(
-        self, target: Target, deployment: Deployment, attempt: Attempt, flight: Flight, size: SizeClass
+        self,
+        target: Target,
+        deployment: Deployment,
+        attempt: Trying[Begun],
+        flight: Flight,
+        size: SizeClass,
     ) -> None:
         self._target = target
         self._attempt = attempt
@@ -34,7 +55,7 @@ class Once:
         self._deployment = deployment
         self._answering: Deployment | None = None
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Begun:
         if not self._deployment.circuit.admits():
             raise nobody((self._deployment.circuit,))
         return await self._one(self._target, self._deployment)
@@ -49,7 +70,7 @@ class Once:
         if self._answering is not None:
             self._answering.ended()
 
-    async def _one(self, target: Target, deployment: Deployment) -> Answer:
+    async def _one(self, target: Target, deployment: Deployment) -> Begun:
         began = deployment.began()
         try:
             answer = await self._attempt(target)
@@ -76,13 +97,13 @@ class Once:
             self._flight.entry.findings += (f"model:changed {seen}",)
 
 
-class Tries(Once):
+class Turns(Once[Begun]):
     """Whoever `search` says is next, until one answers."""
 
-    __slots__ = ("_declined", "_failure", "_search", "_shut", "_state")
+    __slots__ = ("_failure", "_search", "_shut", "_state")
 
     def __init__(
-        self, state: State, search: Search, attempt: Attempt, flight: Flight, size: SizeClass
+        self, state: State, search: Search, attempt: Trying[Begun], flight: Flight, size: SizeClass
     ) -> None:
         self._state = state
         self._search = search
@@ -90,38 +111,31 @@ class Tries(Once):
         self._flight = flight
         self._size = size
         self._answering = None
-        self._declined: Declined | None = None
         self._failure: GatestackError | None = None
         self._shut: list[Deployment] = []
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Begun:
+        found = await self._found()
+        if found is None:
+            raise self._why()
+        return found
+
+    async def _found(self) -> Begun | None:
         try:
-            return await self._answer()
-        except UpstreamFault:
-            if self._declined is None:
-                raise
-            # A refusal is an answer, and better than an error.
-            return await self._attempt.settle(self._declined)
-        except BaseException:
-            if self._declined is not None:
-                await self._declined.reply.close()
-            raise
+            while (target := self._search.next()) is not None:
+                answer = await self._try(target)
+                if answer is not None:
+                    return answer
+            return None
         finally:
             if self._search.notes:
                 self._flight.entry.findings += tuple(self._search.notes)
 
-    async def _answer(self) -> Answer:
-        while (target := self._search.next()) is not None:
-            answer = await self._try(target)
-            if answer is not None:
-                if self._declined is not None:
-                    await self._declined.reply.close()
-                return answer
-        if self._declined is not None:
-            return await self._attempt.settle(self._declined)
-        raise self._failure or nobody(each.circuit for each in self._shut)
+    def _why(self) -> GatestackError:
+        """Nobody has answered."""
+        return self._failure or nobody(each.circuit for each in self._shut)
 
-    async def _try(self, target: Target) -> Answer | None:
+    async def _try(self, target: Target) -> Begun | None:
         deployment = self._state.of(target)
         if not deployment.circuit.admits():
             self._shut.append(deployment)
@@ -139,6 +153,43 @@ class Tries(Once):
             self._failure = self._failure or error
             self._search.skipped(target, error.reason)
         return None
+
+    async def _refused(self, target: Target, declined: Declined) -> None:
+        """Raises it: nobody has asked for refusals to be told from answers."""
+        raise declined
+
+
+class Tries(Turns[Answer]):
+    """A chat's, where an answer may be a refusal: that is better than an error, and worse than an answer."""
+
+    __slots__ = ("_declined", "_settle")
+
+    def __init__(
+        self, state: State, search: Search, attempt: Attempt, flight: Flight, size: SizeClass
+    ) -> None:
+        super().__init__(state, search, attempt, flight, size)
+        self._settle = attempt.settle
+        self._declined: Declined | None = None
+
+    async def answer(self) -> Answer:
+        found = None
+        try:
+            found = await self._found()
+        except UpstreamFault:
+            if self._declined is None:
+                raise
+        except BaseException:
+            if self._declined is not None:
+                await self._declined.reply.close()
+            raise
+        if self._declined is None:
+            if found is None:
+                raise self._why()
+            return found
+        if found is None:
+            return await self._settle(self._declined)
+        await self._declined.reply.close()
+        return found
 
     async def _refused(self, target: Target, declined: Declined) -> None:
         """Kept: it goes out after all when nobody has a better answer."""

@@ -82,6 +82,9 @@ class SessionEra:
         session = await self._session(exchange, caller, surface)
         return Ask(era=self, method=methods.END_SESSION, surface=surface, session=session)
 
+    def listed(self, members: bytes, ttl_ms: bytes) -> bytes:
+        return b"{" + members + b"}"
+
     def dressed(self, method: Method, result: bytes) -> bytes:
         if b'"resultType"' not in result:
             return result

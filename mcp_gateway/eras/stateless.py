@@ -68,6 +68,10 @@ class StatelessEra:
             streams=accepts_streams(exchange),
         )
 
+    def listed(self, members: bytes, ttl_ms: bytes) -> bytes:
+        # What is listed here depends on who asks.
+        return b"{" + members + b',"ttlMs":' + ttl_ms + b"," + _COMPLETE + b',"cacheScope":"private"}'
+
     def dressed(self, method: Method, result: bytes) -> bytes:
         if not method.cacheable and b'"resultType"' not in result:
             rest = result.lstrip()[1:].lstrip()

@@ -89,14 +89,16 @@ class RegistryPages:
             flight.entry.detail = f"{len(page)} of {len(found)} shown"
             return _list(kind, shelf.key, await shelf.described(page, caller), cursor)
         match = _ONE.fullmatch(rest)
-        versions = await self._versions(shelf, caller, query, match["name"] if match is not None else "")
-        if match is None or not versions:
-            raise NotFound(f"there is no such {shelf.key} here: {rest[1:200]}")
+        if match is None:
+            raise NotFound(f"there is no page of {kind} at {rest[:200]}")
+        versions = await self._versions(shelf, caller, query, match["name"])
+        if not versions:
+            raise NotFound(f"there is no {shelf.key} {match['name'][:200]!r} here")
         if match["version"] is None:
             return _list(kind, shelf.key, await shelf.described(versions, caller), "")
         found = await shelf.described([_version(versions, match["version"])], caller)
         if not found:
-            raise NotFound(f"there is no such {shelf.key} here: {rest[1:200]}")
+            raise NotFound(f"there is no {shelf.key} {match['name'][:200]!r} here")
         return found[0].told(shelf.key)
 
     async def _versions(self, shelf: Shelf, caller: Caller, query: Query, name: str) -> list[Shown]:

@@ -24,7 +24,7 @@ class Published:
         """Takes over the `catalog` snapshot. Raises ValueError where it is none, and keeps what it has."""
         entries = msgspec.json.decode(payload, type=list[CatalogEntry])
         # Nobody is shown what nobody has looked at.
-        self._entries = [entry for entry in entries if entry.state != "quarantined"]
+        self._entries = [entry for entry in entries if entry.state != "quarantined" and not entry.removed]
         for tell in self.changed:
             tell()
 

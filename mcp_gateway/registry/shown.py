@@ -16,6 +16,7 @@ from shared.errors import BadRequest
 OFFICIAL = "io.modelcontextprotocol.registry/official"
 OURS = "gatestack/registry"
 _MOST, _USUAL, _LONGEST = 100, 30, 500
+_NAMES, _GONE = ("name", "id", "version"), {"description": "Taken back."}
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -40,12 +41,12 @@ class Shown(Struct, frozen=True, kw_only=True):
         }
         if entry.reason and entry.state in ("deprecated", "deleted"):
             official["statusMessage"] = entry.reason
-        own: dict[str, Any] = {
-            "state": entry.state,
-            "owner": entry.owner,
-            "labels": entry.labels,
-            "source": entry.source,
-        }
+        own: dict[str, Any] = {"state": entry.state, "source": entry.source}
+        if entry.findings and entry.state == "deleted":
+            # Somebody has looked and thrown it away: that it is gone is all that anybody has to hear.
+            bare = {name: self.content[name] for name in _NAMES if name in self.content}
+            return {key: bare | _GONE, "_meta": {OFFICIAL: official, OURS: own}}
+        own |= {"owner": entry.owner, "labels": entry.labels}
         if entry.findings:
             own["findings"] = entry.findings
         return {key: self.content, "_meta": {OFFICIAL: official, OURS: own | self.more}}

@@ -7,10 +7,10 @@ import msgspec
 
 from mcp_gateway.registry.shown import Shown
 from mcp_gateway.search.ranking import ranked
-from mcp_gateway.skills.meaning import Meaning
 from mcp_gateway.skills.needs import Needed, Needs, Reader
 from mcp_gateway.skills.shelf import SCHEME, Skill, SkillShelf
 from shared.identity.principal import Caller
+from shared.meaning import Meaning
 
 
 class Directory:

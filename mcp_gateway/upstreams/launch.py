@@ -33,7 +33,8 @@ async def launched(name: str, command: Stdio, base: Path, *, line_cap: int) -> P
     program = _program(command.command, environment, base)
     if program is None or not cwd.is_dir():
         what = "its program is not there" if program is None else "its working directory is not there"
-        raise UpstreamUnreachable(f"the MCP server {name!r} cannot be started: {what}")
+        cause = f"{command.command!r} in {cwd}"
+        raise UpstreamUnreachable(f"the MCP server {name!r} cannot be started: {what}", cause=cause)
     plan = {
         "program": program,
         "arguments": command.args,

@@ -66,6 +66,10 @@ class ClientCertificate:
             raise Unauthenticated("this client certificate is of nobody who is known here")
         if len(found) > 1:
             raise Unauthenticated("this client certificate has the names of several: use one for each")
+        if _of_a_foreign_page(exchange):
+            raise Unauthenticated(
+                "pages of other origins cannot call by the certificate of the browser that shows them"
+            )
         principal = found.pop()
         return Caller(
             principal=principal,
@@ -91,6 +95,19 @@ def problems(path: str, clients: Sequence[KnownClient]) -> list[str]:
             if mark[0] == "fingerprint" and not _FINGERPRINT.fullmatch(mark[1]):
                 found.append(f"{where}.fingerprint: must be the 64 hex digits of a SHA-256")
     return found
+
+
+def _of_a_foreign_page(exchange: Exchange) -> bool:
+    """Whether a browser sends this for a page that is none of ours. It shows its certificate to whomever any
+    page calls, without asking; of WebSockets the route's own list of origins decides. Raises BadRequest.
+    """
+    if exchange.scope["type"] == "websocket":
+        return False
+    origin, site = exchange.header("origin"), exchange.header("sec-fetch-site")
+    ours = f"{exchange.scope.get('scheme', 'https')}://{exchange.header('host') or ''}"
+    return site not in (None, "same-origin", "none") or (
+        origin is not None and origin.lower() != ours.lower()
+    )
 
 
 def _marks(peer: PeerCertificate) -> list[tuple[str, str]]:

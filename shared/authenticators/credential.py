@@ -1,7 +1,11 @@
 """Where callers put their credentials: the headers of the OpenAI, Anthropic, Gemini and Azure clients."""
 
+from typing import Literal
+
 from shared.asgi import Exchange
 
+# What a service may be told to accept.
+Kind = Literal["identity", "key", "delegation", "oidc"]
 # Any may hold a key or a delegation token: an agent sends the token it was handed as its API key.
 KEY_PLACES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"))
 _BEARER = "bearer "

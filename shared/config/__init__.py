@@ -1,6 +1,7 @@
 """One YAML file, a section a service plus shared ones; every problem found at once, before a socket opens."""
 
 from shared.config.build import Secret
+from shared.config.control import ControlSection
 from shared.config.load import ConfigProblems, Loaded, Problem, load, load_plain, load_policy
 from shared.config.sections import (
     AlertsSection,
@@ -17,6 +18,7 @@ __all__ = [
     "ApprovalsSection",
     "ChainSection",
     "ConfigProblems",
+    "ControlSection",
     "IdentitySection",
     "Loaded",
     "Problem",

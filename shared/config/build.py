@@ -2,7 +2,7 @@
 
 import difflib
 import types
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -98,6 +98,9 @@ class Builder:
         try:
             return msgspec.convert(str(value) if resolved else value, kind, strict=not resolved)
         except msgspec.ValidationError as error:
+            if get_origin(kind) is Literal:
+                known = ", ".join(str(choice) for choice in get_args(kind))
+                return self._fail(path, f"{str(value)[:40]!r} is none of {known}")
             return self._fail(path, str(error).replace(" - at `$`", ""))
 
     def _fail(self, path: str, message: str) -> Any:

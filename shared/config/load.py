@@ -11,6 +11,7 @@ import yaml
 from msgspec import Struct
 
 from shared.config.build import Builder, Resolved, built
+from shared.config.control import problems as control_problems
 from shared.config.sections import Shared
 from shared.identity.issuer import problems as issuer_problems
 from shared.policy.document import PolicyDocument
@@ -72,6 +73,9 @@ def load(
         builder.problems += [f"{service}.{problem}" for problem in check(own)]
     if built(shared):
         builder.problems += [f"identity.{problem}" for problem in issuer_problems(shared.identity.issuers)]
+        builder.problems += [
+            f"control.{found}" for found in control_problems(shared.control, path.parent.joinpath)
+        ]
         shared = _with_policy_files(shared, path.parent, builder.problems)
     if builder.problems:
         raise ConfigProblems(path, builder.problems)
@@ -111,7 +115,11 @@ def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> PolicyD
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.load(path.read_text(), Loader=_UniqueLoader)  # noqa: S506  a SafeLoader below
+        with path.open() as text:
+            data = yaml.load(text, Loader=_UniqueLoader)  # noqa: S506  a SafeLoader below
+    except FileNotFoundError as error:
+        hint = "--config or GATESTACK_CONFIG names another; examples/gatestack.yaml is one to start from"
+        raise ConfigProblems(path, [f"there is no such file ({hint})"]) from error
     except OSError as error:
         raise ConfigProblems(path, [f"cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

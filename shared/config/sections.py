@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from shared.config.build import Secret
+from shared.config.control import ControlSection
 from shared.identity.issuer import Issuer
 from shared.identity.principal import ChainBudget
 from shared.policy.document import PolicyDocument
@@ -120,3 +121,4 @@ class Shared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     telemetry: TelemetrySection = TelemetrySection()
     alerts: AlertsSection = field(default_factory=AlertsSection)
     approvals: ApprovalsSection = ApprovalsSection()
+    control: ControlSection = ControlSection()

@@ -58,12 +58,16 @@ def _of(text: str, prefixes: tuple[str, ...]) -> Iterator[str]:
     for name, phrase in PHRASES:
         if phrase.search(plain):
             yield f"phrase:{name}"
-    if any(re.search(rf"(?<![a-z0-9-]){re.escape(prefix)}", plain) for prefix in prefixes):
+    # Hardly any text has what all of them end with.
+    if "__" in plain and any(re.search(rf"(?<![a-z0-9-]){re.escape(prefix)}", plain) for prefix in prefixes):
         yield "shadow"
 
 
 def _plain(text: str) -> str:
     """`text` as a model reads it: look-alikes folded, what cannot be seen gone, all blanks one."""
+    if text.isascii():
+        # Nothing looks alike, and nothing here is without a shape.
+        return " ".join(text.casefold().split())
     folded = unicodedata.normalize("NFKC", text)
     seen = "".join(
         char for char in folded if unicodedata.category(char) not in ("Cf", "Mn") or char in "\n\t"

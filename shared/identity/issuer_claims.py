@@ -48,17 +48,26 @@ def _has(claims: Claims, name: str, wanted: str) -> bool:
 
 
 def _sub(claims: Claims, template: str) -> str:
-    kind, _, name = template.partition(":")
-    for place in PLACE.findall(name):
-        filled = _text(_found(claims, place))
-        if place == "email":
-            # One mailbox, however it is spelled; and never one that its owner has only claimed to have.
-            if _text(claims.get("email_verified")) == "false":
-                raise Unauthenticated("this token's email address has not been verified by its issuer")
-            filled = filled.lower()
-        _check(filled, place)
-        name = name.replace("{" + place + "}", filled)
+    kind, _, pattern = template.partition(":")
+    name, *parts = PLACE.split(pattern)
+    for number in range(0, len(parts), 2):
+        place, after = parts[number : number + 2]
+        filled = _filled(claims, place)
+        # Two claims must not make the name that two others make: {a}.{b} of x.y and z, or of x and y.z.
+        if number + 2 < len(parts) and (filled + after).find(after) != len(filled):
+            raise Unauthenticated(f"this token's claim {place} holds what ends it in a name: {after!r}")
+        name += filled + after
     return f"{kind}:{_check(name, 'sub')}"
+
+
+def _filled(claims: Claims, place: str) -> str:
+    filled = _text(_found(claims, place))
+    if place == "email":
+        # One mailbox, however it is spelled; and never one that its owner has only claimed to have.
+        if "email_verified" in claims and _text(claims["email_verified"]).lower() != "true":
+            raise Unauthenticated("this token's email address has not been verified by its issuer")
+        filled = filled.lower()
+    return _check(filled, place)
 
 
 def _tenant(claims: Claims, rule: Claim, reserved: Collection[str]) -> str:

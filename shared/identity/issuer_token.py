@@ -22,6 +22,7 @@ _TYPES = ("", "jwt", "at+jwt")
 _NEVER = {
     "cnf": "this token is bound to a key (cnf), and its proof cannot be asked for here: get a bearer token",
     "events": "this token tells of an event: it lets nobody in",
+    "act": "this token says that somebody else acts for its subject (act): get a token of its bearer's own",
 }
 
 

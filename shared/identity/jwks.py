@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ Read = Callable[[bytes], Mapping[str, Key]]
 Fetch = Callable[[], Awaitable[bytes]]
 _MAX_BYTES = 256 * 1024
 _FETCH_SECONDS = 5.0
+# Less than a fetch may take: the rest is for reading what was kept.
+_ANSWER_SECONDS = 4.0
 
 
 class _Jwk(Struct):
@@ -175,6 +178,35 @@ def fetcher(where: str, http: HttpClient) -> Fetch:
         return await asyncio.to_thread(Path(where.removeprefix("file://")).read_bytes)
 
     return over_http if where.startswith(("http://", "https://")) else from_file
+
+
+def kept(fetch: Fetch, file: Path) -> Fetch:
+    """`fetch`, and what it last brought, from `file`, while nobody answers. Raises OSError where there is
+    neither.
+    """
+
+    async def fetched() -> bytes:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                document = await fetch()
+            read(document)
+        except (GatestackError, OSError, ValueError):
+            return await asyncio.to_thread(file.read_bytes)
+        await asyncio.to_thread(_keep, file, document)
+        return document
+
+    return fetched
+
+
+def _keep(file: Path, document: bytes) -> None:
+    """Who reads meanwhile sees the old one or the new one; a disk that takes nothing stops nobody."""
+    with contextlib.suppress(OSError):
+        if file.exists() and file.read_bytes() == document:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft.write_bytes(document)
+        draft.replace(file)
 
 
 def _public(jwk: _Jwk) -> EllipticCurvePublicKey:

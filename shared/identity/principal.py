@@ -35,7 +35,12 @@ class ChainBudget(Struct, frozen=True, kw_only=True):
     def narrowed(self, other: "ChainBudget") -> "ChainBudget":
         """The stricter of the two in every dimension."""
         return ChainBudget(
-            **{name: _least(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
+            micros=_least(self.micros, other.micros),
+            tokens=_least(self.tokens, other.tokens),
+            model_calls=_least(self.model_calls, other.model_calls),
+            tool_calls=_least(self.tool_calls, other.tool_calls),
+            agent_calls=_least(self.agent_calls, other.agent_calls),
+            seconds=_least(self.seconds, other.seconds),
         )
 
 

@@ -33,6 +33,9 @@ class _Bounds(Bounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """As with the budget: a bound that we do not know is one that we could not keep."""
 
 
+_UNBOUND, _NO_BOUNDS = _Bounds(), Bounds()
+
+
 class _Claims(Struct, kw_only=True):
     """What both kinds of token carry, beside what the verifier has already checked."""
 
@@ -53,7 +56,7 @@ class _Claims(Struct, kw_only=True):
     iat: int
     exp: int
     roles: tuple[str, ...] = ()
-    bounds: _Bounds = _Bounds()
+    bounds: _Bounds = _UNBOUND
     act: Any = None
 
 
@@ -167,8 +170,8 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
         hop=found.hop,
         parent=found.parent,
         key=found.key,
-        budget=ChainBudget(**_caps(found.budget)),
-        bounds=Bounds(**msgspec.structs.asdict(found.bounds)),
+        budget=ChainBudget(**msgspec.structs.asdict(found.budget)),
+        bounds=_NO_BOUNDS if found.bounds is _UNBOUND else Bounds(**msgspec.structs.asdict(found.bounds)),
         trace=w3c.parse(found.trace),
     )
 
@@ -184,7 +187,7 @@ def _problem(claims: _Claims) -> str:
         return "chain names somebody twice, or nobody"
     if claims.act != nested(chain):
         return "act is not what chain says"
-    if claims.hop < 1 or any(cap < 0 for cap in _caps(claims.budget).values()):
+    if claims.hop < 1 or min(_caps(claims.budget).values(), default=0) < 0:
         return "hop or budget is below what can be"
     bounds = claims.bounds
     if (
@@ -208,5 +211,5 @@ def nested(actors: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _caps(budget: ChainBudget) -> dict[str, int]:
-    caps = ((name, getattr(budget, name)) for name in budget.__struct_fields__)
-    return {name: cap for name, cap in caps if cap is not None}
+    caps = msgspec.structs.asdict(budget)
+    return {name: cap for name, cap in caps.items() if cap is not None}

@@ -5,6 +5,7 @@ Who may do what with it is not asked here. Nothing in a token's header is truste
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -14,7 +15,7 @@ from shared.clock import Clock
 from shared.errors import Unauthenticated
 from shared.http_client import HttpClient
 from shared.identity import jws
-from shared.identity.jwks import IssuerKeys, Keys, fetcher, read
+from shared.identity.jwks import Fetch, IssuerKeys, Keys, fetcher, kept, read
 from shared.identity.signing import Signer
 
 LEEWAY_SECONDS = 5
@@ -33,7 +34,8 @@ class _Known(Struct, frozen=True):
 class Verifier:
     """Verifies tokens of the issuers in `trust` (issuer → address or file of its key set).
 
-    `own` is what this process signs with: it is trusted, without asking ourselves over HTTP.
+    `own` is what this process signs with: it is trusted, without asking ourselves over HTTP. In the folder
+    `keep` the key sets are kept, for a start at which no issuer can be asked.
     """
 
     def __init__(
@@ -44,12 +46,13 @@ class Verifier:
         clock: Clock,
         own: Signer | None = None,
         hard_limit_seconds: float = 3600.0,
+        keep: Path | None = None,
     ) -> None:
         self._clock = clock
         self._memo: dict[bytes, _Known] = {}
         self._issuers: dict[str, Keys] = {
             issuer: IssuerKeys(
-                fetcher(where, http),
+                _fetch(issuer, where, http, keep),
                 clock,
                 read,
                 changed=self.forget,
@@ -104,6 +107,11 @@ class Verifier:
         if len(self._memo) >= _MEMO_SIZE:
             del self._memo[next(iter(self._memo))]
         self._memo[name] = _Known(typ, claims, self._clock.monotonic() + _MEMO_SECONDS)
+
+
+def _fetch(issuer: str, where: str, http: HttpClient, keep: Path | None) -> Fetch:
+    fetch = fetcher(where, http)
+    return fetch if keep is None else kept(fetch, keep / f"{issuer}.jwks.json")
 
 
 class _OwnKeys:

@@ -5,7 +5,8 @@ prove that nobody changed rows without changing keys too; keys that are handed i
 rules the database as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -14,7 +15,10 @@ from shared.ledger.evidence import Chain, Finding, Kind
 from shared.ledger.exported import read
 from shared.store import Store
 
-__all__ = ["Finding", "Kind", "Report", "verify", "verify_exported"]
+Progress = Callable[[str, int], None]
+_TOLD_EVERY = 10_000
+
+__all__ = ["Finding", "Kind", "Progress", "Report", "verify", "verify_exported"]
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -28,21 +32,29 @@ class Report(Struct, frozen=True, kw_only=True):
     notes: list[Finding]
 
 
-async def verify(store: Store, *, jwks: Sequence[bytes] = (), anchors: Sequence[str] = ()) -> Report:
+async def verify(
+    store: Store,
+    *,
+    jwks: Sequence[bytes] = (),
+    anchors: Sequence[str] = (),
+    progress: Progress = lambda stage, rows: None,
+) -> Report:
     """Checks the whole ledger. `jwks` are JWK Sets to trust instead of the keys in the store, `anchors` are
-    checkpoints that somebody has kept elsewhere."""
+    checkpoints that somebody has kept elsewhere. `progress` is told what is done, and after how many rows."""
     own_keys = [] if jwks else [key.jwk for key in await store.signing_keys()]
     notary = Notary(jwks, own_keys)
     claims = [notary.mark(token) for token in anchors]
     kept_elsewhere = [mark for mark in claims if isinstance(mark, Mark)]
-    chains = []
+    chains: list[Chain] = []
     for writer in sorted({*await store.writers(), *(mark.writer for mark in kept_elsewhere)}):
         marks = [mark for mark in kept_elsewhere if mark.writer == writer]
-        chain = await _walked(store, writer, notary, marks)
+        told = partial(_told, progress, writer, sum(chain.rows for chain in chains))
+        chain = await _walked(store, writer, notary, marks, told)
         if chain.finding is not None:
             # Rows may have come in behind a page that we had read. What was changed is found again.
-            chain = await _walked(store, writer, notary, marks)
+            chain = await _walked(store, writer, notary, marks, told)
         chains.append(chain)
+    progress("sums", sum(chain.rows for chain in chains))
     findings = [finding for chain in chains if (finding := chain.finding)]
     refused = [f"a checkpoint that was kept elsewhere: {claim}" for claim in claims if isinstance(claim, str)]
     findings += [Finding("", 0, "", Kind.CHECKPOINT, problem) for problem in refused]
@@ -95,7 +107,13 @@ def _report(chains: list[Chain], findings: list[Finding], notes: list[Finding]) 
     )
 
 
-async def _walked(store: Store, writer: str, notary: Notary, marks: list[Mark]) -> Chain:
+def _told(progress: Progress, writer: str, before: int, rows: int) -> None:
+    progress(f"rows of {writer}", before + rows)
+
+
+async def _walked(
+    store: Store, writer: str, notary: Notary, marks: list[Mark], told: Callable[[int], None]
+) -> Chain:
     chain = Chain(writer, notary)
     for mark in marks:
         chain.expect(mark)
@@ -103,5 +121,7 @@ async def _walked(store: Store, writer: str, notary: Notary, marks: list[Mark]) 
         chain.expect_signed(kept.id, kept.token)
     async for row in store.rows(writer):
         chain.take(row)
+        if chain.rows % _TOLD_EVERY == 0:
+            told(chain.rows)
     chain.end()
     return chain

@@ -36,7 +36,7 @@ class Finding(Struct, frozen=True):
     problem: str
 
 
-class _Link(Struct, frozen=True):
+class _Link(Struct, frozen=True, gc=False):
     """A row as the next one sees it."""
 
     seq: int
@@ -61,7 +61,8 @@ class Chain:
         self._gap: Finding | None = None
         # The rows that claim the last place: one, or a true one and those that were put beside it.
         self._last: list[_Link] = []
-        self._hashes: dict[int, str] = {}
+        # The last that were taken, each in the place of an older one.
+        self._recent: list[_Link | None] = [None] * _REMEMBERED
 
     def expect(self, mark: Mark) -> None:
         self._signed[mark.seq] = mark.hash
@@ -103,7 +104,7 @@ class Chain:
         """Whether this very row was taken a short while ago."""
         if kept.seq > self.last:
             return False
-        return self._hashes.get(kept.seq) == hashlib.sha256(kept.body).hexdigest()
+        return self._hash_of(kept.seq) == hashlib.sha256(kept.body).hexdigest()
 
     def end(self) -> None:
         self._leave()
@@ -139,6 +140,8 @@ class Chain:
     def _follow(self, link: _Link, row: Row) -> None:
         """The row with the one before it."""
         before = self.last
+        if len(self._last) == 1 and link.seq == before + 1 and self._last[0].hash == row.prev:
+            return
         if link.seq > before + 1:
             if self._gap is None:
                 missing = (
@@ -166,6 +169,8 @@ class Chain:
     def _leave(self) -> None:
         """Judges the last place, when no other row can come to it any more."""
         signed = self._signed.get(self._last[0].seq) if self._last else None
+        if signed is None and len(self._last) < 2:
+            return
         true = [candidate for candidate in self._last if candidate.hash == signed]
         if true:
             self._weed(true[0])
@@ -180,7 +185,7 @@ class Chain:
             self._found(link, Kind.CHECKPOINT, mark)
         elif mark.writer != self._writer or mark.seq >= link.seq:
             self._found(link, Kind.CHECKPOINT, "it was signed for another place")
-        elif self._hashes.get(mark.seq, mark.hash) != mark.hash:
+        elif self._hash_of(mark.seq) not in (None, mark.hash):
             self._found(link, Kind.CHECKPOINT, f"row {mark.seq} is not the one that it was signed over")
         else:
             self.checkpoints += 1
@@ -192,9 +197,12 @@ class Chain:
             return
         self._leave()
         self._last = [link]
-        self._hashes[link.seq] = link.hash
-        if len(self._hashes) > _REMEMBERED:
-            del self._hashes[next(iter(self._hashes))]
+        self._recent[link.seq % _REMEMBERED] = link
+
+    def _hash_of(self, seq: int) -> str | None:
+        """None where that row was not taken, or too long ago."""
+        link = self._recent[seq % _REMEMBERED]
+        return link.hash if link is not None and link.seq == seq else None
 
     def _found(self, link: _Link, kind: Kind, problem: str) -> None:
         self._earliest(Finding(self._writer, link.seq, link.id, kind, problem))

@@ -13,13 +13,12 @@ from shared.identity.principal import ChainBudget
 from shared.ledger.entry import new_id
 from shared.limits.keys import TENANTS, TenantKeys, tenant_keys
 from shared.limits.lease import Lease, budget_refusal, limit_refusal
-from shared.limits.plan import UNITS, Estimate, Plan
+from shared.limits.plan import PARTS, UNITS, Estimate, Plan
 from shared.limits.scripts import reserve_script, settle_script, taint_script
 from shared.redis_client import Redis, RedisError, Script
 
 __all__ = ["Lease", "Limiter"]
 
-_PARTS_OF_LIMIT = 6
 _PARTS_OF_REFUSAL = 4
 _TAINT = "taint:"
 _BUDGET = "budget_"
@@ -144,13 +143,13 @@ def _caps(budget: ChainBudget) -> tuple[int | str, ...]:
         budget.agent_calls,
         budget.seconds,
     )
-    return tuple("" if cap is None else cap for cap in caps)
+    return tuple(["" if cap is None else cap for cap in caps])
 
 
 def _refusal(reply: list[Any], plan: Plan) -> GatestackError:
     kind, place, used, last = reply[:_PARTS_OF_REFUSAL]
     if kind == _LIMIT_REACHED:
-        need = plan.arguments[place * _PARTS_OF_LIMIT - 2]
+        need = plan.arguments[place * PARTS - 2]
         return limit_refusal(plan.rules[place - 1], used=used, need=int(need), reset=last)
     name = DIMENSIONS[place - 1]
     need = plan.amounts[UNITS.index(name)] if name in UNITS else 0
@@ -162,6 +161,4 @@ def _unreserved(lease: Lease | None) -> list[str | int]:
     if lease is None or lease.reserved:
         return []
     parts = lease.plan.arguments
-    return [
-        part for at in range(0, len(parts), _PARTS_OF_LIMIT) for part in (*parts[at : at + 3], parts[at + 5])
-    ]
+    return [part for at in range(0, len(parts), PARTS) for part in (*parts[at : at + 3], parts[at + 5])]

@@ -25,6 +25,9 @@ UNITS = (
 # Callers who have none of these share a counter; a rule per anything else leaves them alone.
 _EVERYBODY = ("key", "user", "team", "project", "tenant", "tier")
 _COMPILED_LISTS = 16
+# Stem, window, unit, limit, amount and alerts: what the scripts are told of each limit.
+PARTS = 6
+_UNIT, _AMOUNT = 2, 4
 
 # A fact of which a call has several, its tags, is a tuple.
 Facts = Mapping[str, str | tuple[str, ...]]
@@ -58,8 +61,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The limits that apply to one call, a rule once for each of its subjects. `arguments` are stem, window,
-    unit, limit, amount and alerts of each.
+    """The limits that apply to one call, a rule once for each of its subjects. `arguments` are PARTS of
+    each.
     """
 
     rules: tuple[LimitRule, ...]
@@ -70,6 +73,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     def survives_outage(self) -> bool:
         """Whether the operator lets this call pass when nobody can count it."""
         return all(rule.on_outage == "allow" for rule in self.rules)
+
+    def counted(self, estimate: Estimate) -> "Plan":
+        """The same limits for the same call, of which more is known: its tokens and what they cost."""
+        amounts = estimate.amounts(concurrency=1)
+        arguments = list(self.arguments)
+        for at in range(0, len(arguments), PARTS):
+            arguments[at + _AMOUNT] = amounts[int(arguments[at + _UNIT]) - 1]
+        return Plan(rules=self.rules, arguments=tuple(arguments), amounts=amounts)
 
 
 class Planner:
@@ -110,7 +121,7 @@ def plan(rules: Sequence[LimitRule], facts: Facts, estimate: Estimate) -> Plan:
     `tool`, `agent`, `route` …); one that is not there matches nothing. `rules` must not change afterwards.
     """
     planned = _ruled(rules, facts, estimate)
-    shares, own, key = (facts.get(name, "") for name in ("shares", "limits", "key"))
+    shares, own, key = facts.get("shares"), facts.get("limits"), facts.get("key")
     if shares and isinstance(shares, str):
         planned = _with(planned, *branch_limits(tuple(shares.split("\n")), planned.amounts))
     if own and isinstance(own, str) and isinstance(key, str):

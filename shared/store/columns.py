@@ -5,7 +5,8 @@ be stored would hold up every row behind it.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from shared.ledger.entry import Outcome
@@ -67,29 +68,26 @@ _MADE = frozenset({Outcome.COMPLETED, Outcome.FAILED, Outcome.BROKEN, Outcome.CL
 _SPENDING = ("model:", "tool:", "prompt:", "resource:", "agent:")
 
 
+# What most rows have: texts that are kept as they are, read in one go.
+_texts_of: Callable[[Row], tuple[str, ...]] = attrgetter(
+    *(name for name in COLUMNS[: COLUMNS.index("tokens_in")] if name not in ("seq", "started_at"))
+)
+
+
 def columns_of(row: Row) -> Record:
     """The row's values in the order of COLUMNS."""
+    texts = _texts_of(row)
+    if max(map(len, texts)) > _LONGEST_TEXT or "\x00" in "".join(texts):
+        texts = tuple(map(fitted, texts))
+    identity, writer, tenant, chain, *others = texts
     return (
-        fitted(row.id),
-        fitted(row.writer),
+        identity,
+        writer,
         _clamp(row.seq, _BIGGEST),
-        fitted(row.tenant),
-        fitted(row.chain),
+        tenant,
+        chain,
         _clamp(row.started_at, _BIGGEST),
-        fitted(row.service),
-        fitted(row.principal),
-        fitted(row.actor),
-        fitted(row.team),
-        fitted(row.project),
-        fitted(row.key),
-        fitted(row.resource),
-        fitted(row.action),
-        fitted(row.decision),
-        fitted(row.outcome),
-        fitted(row.model),
-        fitted(row.provider),
-        fitted(row.server),
-        fitted(row.tool),
+        *others,
         _clamp(row.tokens_in, _BIGGEST_AMOUNT),
         _clamp(row.tokens_out, _BIGGEST_AMOUNT),
         _clamp(row.cost_micros, _BIGGEST_AMOUNT),
@@ -140,4 +138,4 @@ def fitted(text: str) -> str:
 
 
 def _clamp(value: int, most: int) -> int:
-    return min(max(value, 0), most)
+    return value if 0 <= value <= most else 0 if value < 0 else most

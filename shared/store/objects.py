@@ -13,10 +13,11 @@ from shared.agents import AgentRecord
 from shared.catalog_entries import CatalogEntry, Kind
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
+from shared.service_accounts import ServiceAccount
 from shared.store.columns import Record, fitted
 
 Statement = tuple[str, Sequence[object]]
-KeptRecord = KeyRecord | AgentRecord | Kill | CatalogEntry
+KeptRecord = KeyRecord | AgentRecord | Kill | CatalogEntry | ServiceAccount
 
 
 class Unmet(Exception):
@@ -32,7 +33,7 @@ class Write(Struct, frozen=True, kw_only=True):
     `after` what they shall hold (None: the record goes). One that need not `find` anything may do nothing.
     """
 
-    table: Literal["keys", "agents", "kills", "catalog", "marks"]
+    table: Literal["keys", "agents", "kills", "catalog", "service_accounts", "marks"]
     key: dict[str, object]
     seen: dict[str, object] | None = None
     after: dict[str, object] | None = None
@@ -125,6 +126,20 @@ def removed_entry(kept: bytes, entry: CatalogEntry) -> Write:
     return Write(table="catalog", key=_entry(entry), seen={"record": kept})
 
 
+def new_account(account: ServiceAccount) -> Write:
+    after: dict[str, object] = {"record": msgspec.json.encode(account)}
+    return Write(table="service_accounts", key=_account(account), after=after)
+
+
+def changed_account(kept: bytes, account: ServiceAccount) -> Write:
+    after: dict[str, object] = {"record": msgspec.json.encode(account)}
+    return Write(table="service_accounts", key=_account(account), seen={"record": kept}, after=after)
+
+
+def removed_account(kept: bytes, account: ServiceAccount) -> Write:
+    return Write(table="service_accounts", key=_account(account), seen={"record": kept})
+
+
 def mark(kind: str, name: str, owner: str) -> Write:
     return Write(table="marks", key={"kind": kind, "name": name}, after={"owner": owner}, find=False)
 
@@ -164,6 +179,10 @@ class Objects(ABC):
         sql = "SELECT record FROM catalog WHERE kind = $1 ORDER BY name, version"
         return [_kept(record, CatalogEntry) for record in await self._ask(sql, (kind,))]
 
+    async def kept_accounts(self) -> list[Kept]:
+        found = await self._ask("SELECT record FROM service_accounts ORDER BY name")
+        return [_kept(record, ServiceAccount) for record in found]
+
     async def marks(self) -> dict[tuple[str, str], str]:
         """Whose files each kind and name was made from; what was made otherwise is not in it."""
         found = await self._ask("SELECT kind, name, owner FROM marks")
@@ -176,6 +195,11 @@ def _agent(agent: AgentRecord) -> dict[str, object]:
 
 def _entry(entry: CatalogEntry) -> dict[str, object]:
     return {"kind": entry.kind, "name": fitted(entry.name), "version": fitted(entry.version)}
+
+
+def _account(account: ServiceAccount) -> dict[str, object]:
+    # A service's name has no slash in it, whatever its tenant's has.
+    return {"name": fitted(f"{account.tenant}/{account.name}")}
 
 
 def _kept(record: Record, kind: type[KeptRecord]) -> Kept:

@@ -28,7 +28,7 @@ class SigningKey(Struct, frozen=True, kw_only=True):
     seen_at: int = 0
 
 
-class KeptRow(Struct, frozen=True):
+class KeptRow(Struct, frozen=True, gc=False):
     """A row as it lies in SQL: `columns` are the copies that queries read, `body` is what was sealed."""
 
     seq: int

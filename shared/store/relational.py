@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.ledger.row import Row, SealedRow, opened
 from shared.store import chains, spend
-from shared.store.columns import COLUMNS, DAY_US, LEDGER, MEASURES, Record, fitted
+from shared.store.columns import COLUMNS, HOUR_US, LEDGER, MEASURES, Record, fitted
 from shared.store.control import Control, as_bytes, as_int, scoped
 from shared.store.cubes import CUBES, WIDE, Cube
 from shared.store.flavor import Bound, Flavor, matches
@@ -15,6 +15,7 @@ from shared.store.record import KeptCheckpoint, KeptRow
 from shared.store.spans import MONTH_US, SPANS
 
 _PAGE = 1000
+_SEQ = COLUMNS.index("seq")
 _WHO = ("principal", "actor")
 
 
@@ -120,27 +121,32 @@ class Relational(Control, Objects):
 
 
 def _difference(cube: Cube, span: int, flavor: Flavor) -> str:
-    """A line of `cube` that is not what it should be: months are held against days, the wide cube's days and
-    hours against the rows, the other cubes' against the wide one's."""
+    """A line of `cube` that is not what it should be. Each is held against what is next to it, up to the rows
+    themselves: months against days, days against hours, the hours of the wide cube against the rows and those
+    of the others against the wide one's.
+    """
     names = ", ".join(cube.dimensions)
-    sums = [f"CAST(sum({name}) AS BIGINT)" for name in MEASURES]
-
-    def kept(table: str, of: int) -> str:
-        at = flavor.month_start if span == MONTH_US else "start"
-        return f"SELECT {at}, {names}, {', '.join(sums)} FROM {table} WHERE span = {of} GROUP BY 1, {names}"
-
+    # A database may know no months of a far future: it then has one of all of them.
+    own, at = "start", f"start - start % {span}"
     if span == MONTH_US:
-        true = kept(cube.table, DAY_US)
+        own = at = flavor.month_start
+    sums = ", ".join(MEASURES)
+    ours = f"SELECT {own} AS start, {names}, {sums}, 1 AS side FROM {cube.table} WHERE span = {span}"
+    minus = ", ".join(f"-{name}" for name in MEASURES)
+    if span != HOUR_US:
+        true = f"{cube.table} WHERE span = {SPANS[SPANS.index(span) + 1]}"
     elif cube is WIDE:
-        at = f"started_at - started_at % {span}"
-        true = f"SELECT {at}, {names}, count(*), {', '.join(sums[1:])} FROM ledger WHERE spent = 1"
-        true += f" GROUP BY 1, {names}"
+        at, minus = f"started_at - started_at % {span}", minus.replace("-calls", "-1", 1)
+        true = "ledger WHERE spent = 1"
     else:
-        true = kept(WIDE.table, span)
+        true = f"{WIDE.table} WHERE span = {span}"
     # One statement is one snapshot: rows that arrive meanwhile cannot look like a difference.
-    ours = kept(cube.table, span)
-    both = f"({ours} EXCEPT {true}) AS a UNION ALL SELECT * FROM ({true} EXCEPT {ours}) AS b"
-    return f"SELECT * FROM {both} LIMIT 1"
+    both = f"{ours} UNION ALL SELECT {at}, {names}, {minus}, 2 FROM {true}"
+    unlike = " OR ".join(f"sum({name}) <> 0" for name in MEASURES)
+    return (
+        f"SELECT start, {names} FROM ({both}) AS found GROUP BY start, {names}"
+        f" HAVING {unlike} OR min(side) = max(side) LIMIT 1"
+    )
 
 
 def _row(record: Record) -> Row:
@@ -148,5 +154,4 @@ def _row(record: Record) -> Row:
 
 
 def _kept(record: Record) -> KeptRow:
-    *columns, digest, body = record
-    return KeptRow(as_int(columns[COLUMNS.index("seq")]), as_bytes(body), as_bytes(digest), tuple(columns))
+    return KeptRow(as_int(record[_SEQ]), as_bytes(record[-1]), as_bytes(record[-2]), record[:-2])

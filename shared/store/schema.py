@@ -116,6 +116,8 @@ _MONTHS: Migration = tuple(
     )
 )
 
+_ACCOUNTS: Migration = ("CREATE TABLE service_accounts (name TEXT PRIMARY KEY, record {blob} NOT NULL)",)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _LEDGER,
     _CONTROL,
@@ -125,6 +127,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _MARKS,
     _NARROW_CUBES,
     _MONTHS,
+    _ACCOUNTS,
 )
 
 

@@ -10,7 +10,8 @@ from a2a.compat.v0_3.types import AgentCard
 from google.protobuf.json_format import MessageToDict
 
 from agent_gateway.cards import Card
-from agent_gateway.public_card import PublicCard, public_card
+from agent_gateway.public_card import public_card
+from agent_gateway.served_card import ServedCard
 from tests.support.agents import card_of
 
 URL = "https://edge.example/agents/writer"
@@ -18,7 +19,7 @@ EXTENSION = "https://e.example/allowed"
 OWN: dict[str, Any] = MessageToDict(card_of("writer", "http://10.0.0.7:9001/"))
 
 
-def _public(content: dict[str, Any], since: float = 1_700_000_000.0) -> PublicCard:
+def _public(content: dict[str, Any], since: float = 1_700_000_000.0) -> ServedCard:
     return public_card(Card(content, since, 0.0), URL, frozenset([EXTENSION]))
 
 

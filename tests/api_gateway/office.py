@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from api_gateway import cli
-from api_gateway.app import OPERATOR_KEY_FILE, SERVICE
-from api_gateway.control import Control
+from api_gateway.app import SERVICE
+from api_gateway.control import OPERATOR_KEY_FILE, Control
 from shared.http_client import HttpClient
 from shared.ledger.entry import Entry
 from shared.store import Store

@@ -35,12 +35,14 @@ class Shop:
         self.keys = keys
 
     async def order(
-        self, body: Any, path: str = "/shop/orders", who: str = "user:alice"
+        self, body: Any, path: str = "/shop/orders", who: str = "user:alice", **headers: str
     ) -> tuple[int, bytes]:
-        headers = [("authorization", f"Bearer {self.keys[who]}"), ("content-type", "application/json")]
+        """Headers are named with underscores."""
+        said = {"authorization": f"Bearer {self.keys[who]}", "content-type": "application/json"}
+        said |= {name.replace("_", "-"): value for name, value in headers.items()}
         sent = body if isinstance(body, bytes) else msgspec.json.encode(body)
         url = self.office.edge.url + path
-        async with await self.office.http.send("POST", url, headers=headers, body=sent) as reply:
+        async with await self.office.http.send("POST", url, headers=list(said.items()), body=sent) as reply:
             return reply.status, await reply.read(2**20)
 
     async def parked(self, body: Any, **how: Any) -> tuple[asyncio.Task[tuple[int, bytes]], Approval]:

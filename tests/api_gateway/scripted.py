@@ -46,7 +46,7 @@ class Script:
         exchange = Exchange(scope, receive, send)
         body = await exchange.body(1 << 24) if exchange.expects_body else b""
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
-        self.asked.append(Asked(exchange.method, path, exchange.query, exchange.headers, body))
+        self.asked.append(Asked(exchange.method, path, exchange.query, list(exchange.headers), body))
         # As it is now, whatever the test says to the next one.
         status, said, answer = self.status, list(self.headers), self.body
         if self.held is not None:

@@ -21,8 +21,10 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_an_order_goes_on_with_its_whole_body_once_it_is_approved(shop: Shop) -> None:
     call, asking = await shop.parked(ORDER, path="/shop/orders?express=1")
     assert (asking.resource, asking.service, asking.rule) == ("route:shop", "api_gateway", "orders")
+    host = shop.office.edge.url.removeprefix("http://")
     assert asking.preview == (
-        '{"method":"POST","path":"/shop/orders","query":"express=1","body":{"item":"teapot","amount":3}}'
+        f'{{"method":"POST","host":"{host}","path":"/shop/orders","query":"express=1",'
+        '"body":{"item":"teapot","amount":3}}'
     )
     assert shop.provider.calls == []
     await decide(shop.office.edge.parts)

@@ -75,3 +75,17 @@ async def test_an_edge_whose_clock_is_behind_another_s_orders_all_the_same(
         await second.lift_kill(kill.id, "user:operator")
         assert len(await second.store.kills()) == 2
         assert behind.parts.kill.epoch == max(edge.parts.kill.epoch for edge in (ahead, behind))
+
+
+async def test_what_nobody_changes_is_signed_anew_before_its_key_is_retired(
+    edge: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = edge.parts.snapshots
+    before, epoch = await snapshots.signature("policy"), snapshots.epochs()["policy"]
+    monkeypatch.setattr(control_plane, "_RENEW_SECONDS", 0.0)
+
+    async def renewed() -> bool:
+        return await snapshots.signature("policy") != before
+
+    await eventually(renewed, "another signature")
+    assert snapshots.epochs()["policy"] == epoch

@@ -25,12 +25,24 @@ def test_identity_headers_from_outside_are_dropped() -> None:
             "X-Client-Cert": "forged",
             "X_HTTP_Method_Override": "DELETE",
             "X-Original-URL": "/admin",
+            "Client-Cert": ":Zm9yZ2Vk:",
+            "Remote-Groups": "admins",
+            "X-Amzn-Mtls-Clientcert-Subject": "CN=root",
+            "X-Consumer-Username": "root",
+            "X-Endpoint-Api-Userinfo": "forged",
+            "X-Envoy-Original-Path": "/admin",
+            "X-Middleware-Subrequest": "middleware",
+            "Tailscale-User-Login": "root@x",
+            "True-Client-IP": "10.0.0.1",
             "X-Goog-Api-Client": "sdk",
+            "X-Client-Version": "1",
+            "X-Ms-Client-Request-Id": "1",
             "Accept": "*/*",
         }
     )
     guard.strip_identity(one)
-    assert one.headers == [(b"x-goog-api-client", b"sdk"), (b"accept", b"*/*")]
+    kept = [b"x-goog-api-client", b"x-client-version", b"x-ms-client-request-id", b"accept"]
+    assert [name for name, _ in one.headers] == kept
 
 
 def test_no_credential_goes_inward() -> None:
@@ -57,8 +69,14 @@ def test_upstreams_set_no_cookies_and_speak_of_no_chain() -> None:
         (b"X-Gatestack-Chain", b"1"),
         (b"Server", b"x"),
         (b"content-type", b"a/b"),
+        (b"x-accel-buffering", b"no"),
     ]
-    assert guard.outward(headers) == [(b"content-type", b"a/b")]
+    assert guard.outward(headers) == headers[3:]
+
+
+def test_one_service_speaks_neither_for_the_others_nor_to_a_proxy_before_us() -> None:
+    names = (b"Alt-Svc", b"NEL", b"Report-To", b"Clear-Site-Data", b"Service-Worker-Allowed", b"X-Sendfile")
+    assert guard.outward([*((name, b"x") for name in names), (b"X-Accel-Redirect", b"/internal")]) == []
 
 
 def test_what_a_caller_wishes_of_its_call_goes_inward() -> None:

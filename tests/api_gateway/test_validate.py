@@ -121,6 +121,7 @@ async def test_a_body_of_another_kind_does_not_pass_unread(tmp_path: Path) -> No
             ({}, good, 400),
             ({"content_type": "text/plain"}, good, 400),
             ({**JSON, "content_encoding": "gzip"}, good, 400),
+            ({"content_type": 'application/json; Charset="UTF-7"'}, good, 400),
             (JSON, b'{"name": "' + b"a" * 100 + b'"}', 413),
         ):
             answer = await front.ask("/r0/items/7", method="PUT", body=body, **headers)

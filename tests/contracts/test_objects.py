@@ -8,18 +8,22 @@ from shared.agents import AgentRecord
 from shared.catalog_entries import CatalogEntry
 from shared.identity.keys import KeyRecord
 from shared.kill import Kill
+from shared.service_accounts import ServiceAccount
 from shared.store import Store, Unmet
 from shared.store.objects import (
+    changed_account,
     changed_agent,
     changed_entry,
     changed_key,
     changed_kill,
     lifted_kill,
     mark,
+    new_account,
     new_agent,
     new_entry,
     new_key,
     new_kill,
+    removed_account,
     removed_agent,
     removed_entry,
     revoked_key,
@@ -108,3 +112,16 @@ async def test_a_mark_goes_with_what_it_marks(store: Store) -> None:
     assert await store.marks() == {("agent", "a"): "us"}
     assert await store.remove_agent("a", None)
     assert await store.marks() == {}
+
+
+async def test_service_accounts_are_told_apart_by_tenant_and_name(store: Store) -> None:
+    ours, theirs = (ServiceAccount(tenant=tenant, name="billing", owner="a") for tenant in ("acme", "globex"))
+    await store.write([new_account(ours), new_account(theirs)])
+    with pytest.raises(Unmet):
+        await store.write([new_account(ours)])
+    [kept, other] = await store.kept_accounts()
+    off = ServiceAccount(tenant="acme", name="billing", disabled=True, at=5)
+    await store.write([changed_account(kept.content, off), removed_account(other.content, theirs)])
+    with pytest.raises(Unmet):
+        await store.write([changed_account(kept.content, ours)])
+    assert [kept.record for kept in await store.kept_accounts()] == [off]

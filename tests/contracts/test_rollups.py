@@ -116,6 +116,7 @@ async def test_an_older_database_gets_the_sums_of_the_rows_that_it_has(url: str)
     for step in (
         *(f"DROP TABLE {cube.table}" for cube in CUBES if cube is not WIDE),
         f"DELETE FROM {WIDE.table} WHERE span = {MONTH_US}",
+        "DROP TABLE service_accounts",
         f"DELETE FROM schema_version WHERE version >= {_first_with('spend_by_model')}",
     ):
         await older._tell(step)  # type: ignore[attr-defined]

@@ -19,6 +19,12 @@ def target(name: str = "main", price: Price | None = None) -> Target:
     return Target(provider, f"{name}-model", price or Price())
 
 
+def native(name: str) -> OpenAICompatible:
+    """A provider that speaks Responses itself."""
+    section = ProviderSection(base_url="http://127.0.0.1:9/v1", wires=("openai_chat", "openai_responses"))
+    return OpenAICompatible(name, section)
+
+
 def model(price: Price | None = None, *targets: Target, default_output_tokens: int = 1_024) -> Model:
     known = targets or (target(price=price),)
     return Model("fast", known, (), ceiling([each.price for each in known]), default_output_tokens)

@@ -12,6 +12,7 @@ from tests.llm_gateway.matrix.upstream import Upstream
 from tests.llm_gateway.matrix.upstream_anthropic import AnthropicUpstream
 from tests.llm_gateway.matrix.upstream_responses import ResponsesUpstream
 from tests.support.providers import ScriptedProvider
+from tests.support.responses_provider import answering, message, reasoning
 
 
 async def client(gateway: Gateway, sub: str) -> Any:
@@ -106,3 +107,50 @@ async def test_a_request_that_a_guard_has_rewritten_is_not_kept(
             with pytest.raises(openai.NotFoundError):
                 await alice.responses.retrieve(answer.id)
         assert b"ada@example.com" not in provider.last.body
+
+
+async def _named(client: Any, *items: Any, stream: bool = False) -> Any:
+    asked: Any = [
+        *({"type": "item_reference", "id": item.id} for item in items),
+        {"role": "user", "content": "And?"},
+    ]
+    if not stream:
+        return await client.responses.create(model="fast", input=asked)
+    async with client.responses.stream(model="fast", input=asked) as events:
+        return await events.get_final_response()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_items_that_a_provider_keeps_are_named_by_their_owner(
+    native: Gateway, provider: ScriptedProvider, stream: bool
+) -> None:
+    provider.will(answering(reasoning("Hm", id="rs_1"), message("Ada.", id="msg_1")))
+    async with await client(native, "user:alice") as alice, await client(native, "user:eve") as eve:
+        first = await alice.responses.create(model="fast", input="Who?")
+        provider.will(answering(message("36.", id="msg_2")))
+        second = await _named(alice, *first.output, stream=stream)
+        assert [item["id"] for item in provider.last.json["input"][:2]] == ["rs_1", "msg_1"]
+        before = len(provider.calls)
+        for item in (*first.output, *second.output):
+            with pytest.raises(openai.NotFoundError, match="there is no item"):
+                await _named(eve, item)
+        assert len(provider.calls) == before
+        await _named(alice, *second.output)
+        assert provider.last.json["input"][0]["id"] == "msg_2"
+
+
+@pytest.mark.parametrize("on", ["request", "reply"])
+async def test_items_are_named_also_where_guards_look(
+    opened: Open, provider: ScriptedProvider, on: str
+) -> None:
+    provider.will(answering(message("Ada.", id="msg_1")))
+    guards = [{"kind": "pii", "name": "pii", "action": "redact", "on": [on]}]
+    providers = {"main": ResponsesUpstream().section(provider.base_url)}
+    async with (
+        opened(provider, accept=["key"], providers=providers, guards=guards) as gateway,
+        await client(gateway, "user:alice") as alice,
+    ):
+        first = await alice.responses.create(model="fast", input="Who is ada@example.com?")
+        await _named(alice, *first.output)
+    named = provider.last.json["input"][0]
+    assert named == {"type": "item_reference", "id": "msg_1"} or named["content"][0]["text"] == "Ada."

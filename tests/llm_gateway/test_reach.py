@@ -118,6 +118,33 @@ async def test_nothing_in_the_shared_account_can_be_named(
     assert (heard.status, provider.calls) == (400, [])
 
 
+@pytest.mark.parametrize("name", ["anthropic: a document", "gemini: a file", "gemini: a bucket"])
+async def test_nor_can_its_tokens_be_counted(plain: Gateway, provider: ScriptedProvider, name: str) -> None:
+    path, body = IN_ACCOUNT[name]
+    counting = path.replace(":generateContent", ":countTokens").replace("/messages", "/messages/count_tokens")
+    heard = await plain.hear(body, path=counting)
+    assert (heard.status, provider.calls) == (400, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/v1/images/edits", {"images": [{"file_id": "file-1"}]}),
+        ("/v1/images/edits", {"images": [{"file_id": "file-" + "0" * 26}]}),
+        ("/v1/images/edits", {"images": [], "mask": {"file_id": "file-1"}}),
+        ("/v1/images/generations", {"models": ["dear"]}),
+        ("/v1/embeddings", {"fallbacks": ["dear"]}),
+    ],
+)
+async def test_nor_can_other_endpoints_reach_further(
+    plain: Gateway, provider: ScriptedProvider, path: str, members: dict[str, Any]
+) -> None:
+    body = msgspec.json.encode({"model": "fast", "prompt": "a", "input": "a"} | members)
+    headers = plain.identity() | {"content-type": "application/json"}
+    heard = await plain.hear(body, path=path, headers=headers)
+    assert (heard.status, provider.calls) == (400, [])
+
+
 @pytest.mark.parametrize("name", REMOTE)
 async def test_nobody_brings_servers_of_their_own(
     plain: Gateway, provider: ScriptedProvider, name: str

@@ -15,15 +15,17 @@ from llm_gateway.config import ProviderSection
 from llm_gateway.formats.openai_responses import OpenAIResponses
 from llm_gateway.guard import Inspection
 from llm_gateway.memory import Memory
+from llm_gateway.pin import Pin
 from llm_gateway.prices import Price
 from llm_gateway.providers.openai_compatible import OpenAICompatible
-from llm_gateway.responses import NOT_KEPT, Responses, Resumed, joined, pinned
+from llm_gateway.responses import NOT_KEPT, Responses, Resumed, joined
 from shared.errors import BadRequest, GatestackError, NotFound, Unavailable
 from shared.identity.principal import Caller
 from shared.ledger.entry import Entry
 from shared.redis_client import Redis
 from tests.llm_gateway import samples
 from tests.llm_gateway.formats.openai_chat.samples import Json, client
+from tests.llm_gateway.uploads import own_files
 from tests.support.serve import someone
 
 SPOKEN = OpenAIResponses()
@@ -57,7 +59,7 @@ def input_of(resumed: Resumed) -> Any:
 
 @pytest.fixture
 def responses(redis: Redis) -> Responses:
-    return Responses(redis, SPOKEN)
+    return Responses(redis, SPOKEN, own_files(redis))
 
 
 async def kept(
@@ -92,7 +94,7 @@ async def test_a_conversation_kept_here_is_said_again(responses: Responses) -> N
     result = {"type": "function_call_output", "call_id": "c1", "output": "20"}
     second = asked(input=[result], previous_response_id=first.id)
     resumed = await responses.resume(ALICE, second)
-    assert resumed.target == ""
+    assert resumed.pin is None
     assert resumed.ask.id == second.id
     assert resumed.ask.tokens_in > second.tokens_in
     messages = SPOKEN.chat(resumed.ask).messages
@@ -115,14 +117,14 @@ async def test_two_can_go_on_from_the_same_response(responses: Responses) -> Non
 async def test_what_a_provider_keeps_goes_back_to_that_provider(responses: Responses) -> None:
     await kept(responses, asked(), reply(id="resp_1"), native=True, passed=True)
     ask = asked(previous_response_id="resp_1")
-    assert await responses.resume(ALICE, ask) == Resumed(ask, "main/real")
+    assert await responses.resume(ALICE, ask) == Resumed(ask, Pin(target="main/real"))
 
 
 async def test_a_name_of_ours_for_what_a_provider_keeps_becomes_its_own(responses: Responses) -> None:
     first = asked()
     await kept(responses, first, reply(id="resp_1"), native=True)
     resumed = await responses.resume(ALICE, asked(previous_response_id=first.id))
-    assert resumed.target == "main/real"
+    assert resumed.pin == Pin(target="main/real")
     assert msgspec.json.decode(resumed.ask.body)["previous_response_id"] == "resp_1"
     with pytest.raises(NotFound):
         await responses.resume(ALICE, asked(previous_response_id="resp_1"))
@@ -159,11 +161,11 @@ async def test_a_foreign_response_looks_like_one_that_is_not_there(
 async def test_who_sent_an_agent_may_see_what_it_got(responses: Responses) -> None:
     first = asked()
     await kept(responses, first, caller=someone("user:alice", "agent:planner"))
-    assert (await responses.resume(ALICE, asked(previous_response_id=first.id))).target == ""
+    assert (await responses.resume(ALICE, asked(previous_response_id=first.id))).pin is None
 
 
 async def test_what_is_too_large_to_keep_is_asked_for_again(redis: Redis) -> None:
-    responses, first = Responses(redis, SPOKEN, max_bytes=2_000), asked(input="word " * 500)
+    responses, first = Responses(redis, SPOKEN, own_files(redis), max_bytes=2_000), asked(input="word " * 500)
     await kept(responses, first)
     with pytest.raises(BadRequest, match="larger than"):
         await responses.resume(ALICE, asked(previous_response_id=first.id))
@@ -176,7 +178,7 @@ async def test_what_is_kept_does_not_stay_for_ever(responses: Responses, redis: 
 
 
 async def test_without_redis_an_answer_is_given_and_noted_as_not_kept(redis: Redis) -> None:
-    responses = Responses(redis, SPOKEN)
+    responses = Responses(redis, SPOKEN, own_files(redis))
     await redis.close()
     assert (await kept(responses, asked())).findings == (NOT_KEPT,)
     with pytest.raises(Unavailable):
@@ -191,9 +193,9 @@ async def test_a_name_of_the_wrong_type_is_refused(responses: Responses, members
 
 def test_only_the_target_that_has_it_goes_on() -> None:
     targets = (samples.target("main"), samples.target("second"))
-    assert pinned(targets, "second/second-model") == targets[1:]
+    assert Pin(target="second/second-model").among(targets) == targets[1:]
     with pytest.raises(NotFound, match="does not answer for this model"):
-        pinned(targets, "third/x")
+        Pin(target="third/x").among(targets)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from shared.redis_client import Redis
 from shared.run import Service
 from shared.valkey import EmbeddedValkey
 from tests.llm_gateway.gateway import model_section, provider_section, rule
+from tests.llm_gateway.uploads import own_files
 from tests.support.providers import REAL_MODEL, Call, ScriptedProvider, error, whole
 from tests.support.responses_provider import ID, response
 from tests.support.serve import Edge, Running, running, someone
@@ -42,7 +43,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         account=parts.account,
         authenticate=Authenticate((VirtualKey(parts.keyring),)),
         authorize=Authorize(Catalog(loaded.section), parts.policy, parts.limiter),
-        responses=Responses(parts.redis, SPOKEN),
+        responses=Responses(parts.redis, SPOKEN, own_files(parts.redis)),
         http=parts.http,
         dialect=SPOKEN.dialect,
     )
@@ -57,7 +58,7 @@ class World:
     def __init__(self, service: Running, client: openai.AsyncOpenAI, caller: Caller) -> None:
         self.service = service
         self.client = client
-        self.responses = Responses(service.parts.redis, SPOKEN)
+        self.responses = Responses(service.parts.redis, SPOKEN, own_files(service.parts.redis))
         self._caller = caller
 
     async def kept(self, **members: object) -> str:

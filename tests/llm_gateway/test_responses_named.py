@@ -1,6 +1,5 @@
 """Items that a caller names instead of sending them: those it has got from here, and nobody else's."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,10 +11,10 @@ from llm_gateway.chat.reply import Reply, Stop
 from llm_gateway.formats.openai_responses import OpenAIResponses
 from llm_gateway.formats.openai_responses.references import item_id, response_of
 from llm_gateway.responses import Responses
-from llm_gateway.responses_named import filled
 from shared.errors import BadRequest, NotFound
 from shared.ledger.entry import Entry
 from shared.redis_client import Redis
+from tests.llm_gateway.uploads import own_files
 from tests.support.serve import someone
 
 SPOKEN = OpenAIResponses()
@@ -30,7 +29,7 @@ RESULT = {"type": "function_call_output", "call_id": "c1", "output": "20"}
 
 @pytest.fixture
 def responses(redis: Redis) -> Responses:
-    return Responses(redis, SPOKEN)
+    return Responses(redis, SPOKEN, own_files(redis))
 
 
 def asked(*input: object, **members: object) -> Ask:
@@ -95,10 +94,10 @@ async def test_somebody_elses_item_looks_like_one_that_is_not_there(responses: R
         assert caught.value.detail.startswith(f"input[1]: there is no item {id!r}")
 
 
-@pytest.mark.parametrize("id", ["rs_68af", "msg_", "", None, 7, "resp_gs"])
-def test_a_providers_own_items_cannot_be_named(id: object) -> None:
-    with pytest.raises(BadRequest, match="a provider's own items cannot be named by id"):
-        asked(named(id))
+@pytest.mark.parametrize("id", ["rs_68af", "msg_", "", None, 7, "resp_gs", "x" * 500])
+async def test_a_providers_item_that_nobody_has_got_is_not_there(responses: Responses, id: object) -> None:
+    with pytest.raises(NotFound, match="there is no item"):
+        await responses.resume(ALICE, asked(named(id)))
 
 
 def test_a_name_that_nobody_has_looked_up_is_not_understood() -> None:
@@ -107,18 +106,9 @@ def test_a_name_that_nobody_has_looked_up_is_not_understood() -> None:
         SPOKEN.chat(ask)
 
 
-async def test_what_names_nothing_is_not_taken_apart() -> None:
-    async def find(ids: Sequence[str]) -> list[bytes]:
-        raise AssertionError(ids)
-
-    for input in (b'"hi"', b'"_gs"', b"[]", b'[{"role":"user","content":"_gs"}]'):
-        assert await filled(input, find) is None
-
-
-async def test_how_many_responses_may_be_named_has_an_end() -> None:
-    async def find(ids: Sequence[str]) -> list[bytes]:
-        raise AssertionError(ids)
-
-    names = [named(item_id(asked("x").id, "msg", 0)) for _ in range(129)]
-    with pytest.raises(BadRequest, match="more than 128 responses"):
-        await filled(msgspec.json.encode(names), find)
+async def test_how_much_may_be_named_has_an_end(responses: Responses) -> None:
+    ours = [item_id(asked("x").id, "msg", 0) for _ in range(129)]
+    theirs = [f"msg_{number}" for number in range(4_097)]
+    for ids, words in ((ours, "more than 128 responses"), (theirs, "more than 4096 items")):
+        with pytest.raises(BadRequest, match=words):
+            await responses.resume(ALICE, asked(*map(named, ids)))

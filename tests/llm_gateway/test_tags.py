@@ -34,6 +34,6 @@ def test_anything_else_is_refused_and_the_header_is_named(text: str) -> None:
 
 def test_a_header_that_stands_twice_is_refused() -> None:
     doubled = exchange(headers={HEADER: "a"})
-    doubled.headers.append((HEADER.encode(), b"b"))
+    doubled.headers = [*doubled.headers, (HEADER.encode(), b"b")]
     with pytest.raises(BadRequest):
         read_tags(doubled)

@@ -7,12 +7,20 @@ import msgspec
 import openai
 import pytest
 
+from llm_gateway.endpoints.owned import Owned
+from llm_gateway.files_owned import OwnedFiles
+from shared.clock import Clock
+from shared.redis_client import Redis
 from tests.llm_gateway.conftest import Open
 from tests.llm_gateway.gateway import Gateway, model_section, rule
 from tests.support.endpoint_provider import FileKeeper
 
 POLICY = {"rules": [rule(), rule(obj="route:*"), rule(obj="model:secret", eft="deny")]}
 MODELS = {"fast": model_section(), "secret": model_section(aliases=[])}
+
+
+def own_files(redis: Redis) -> OwnedFiles:
+    return OwnedFiles(Owned(redis, Clock()), account_ids=False)
 
 
 def line(number: int = 1, model: str = "fast", url: str = "/v1/chat/completions", **body: Any) -> bytes:

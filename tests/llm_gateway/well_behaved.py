@@ -26,7 +26,7 @@ class WellBehaved(FileKeeper):
     async def _answer_all(self, call: Call) -> None:
         path = call.path.partition("?")[0].removeprefix("/v1")
         if path.startswith(("/files", "/batches")):
-            await self._serve(call)
+            await self.serve(call)
         else:
             await _ANSWERS.get(path, _anything)(call)(call)
 

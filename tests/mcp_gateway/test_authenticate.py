@@ -39,6 +39,23 @@ async def test_alone_it_takes_keys_itself(opened: Open, one: str, mode: str) -> 
             assert answer.structured_content == {"result": 3}
 
 
+async def test_alone_it_holds_a_chain_to_the_configured_budget(
+    opened: Open, one: str, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    section = {"servers": {"one": http(one)}, "accept": ["key"]}
+    config = {"mcp_gateway": section, "policy": {"rules": [rule()]}, "chain": {"budget": {"tool_calls": 0}}}
+    async with (
+        opened({"one": http(one)}) as first,
+        running(SERVICE, config, tmp_path / "alone", edge=first.edge, redis=valkey.url) as alone,
+    ):
+        gateway = Gateway(first.edge, alone, first.http)
+        secret, record = gateway.edge.key()
+        await gateway.edge.keys(alone.parts, [record])
+        body, own = stateless("tools/call", {"name": "one__add", "arguments": {"a": 1, "b": 2}})
+        headers = own | {"authorization": f"Bearer {secret}"}
+        assert (await gateway.send(body, headers=headers, identity=False)).status == 429
+
+
 async def test_a_session_is_good_at_every_replica(
     opened: Open, one: str, valkey: EmbeddedValkey, tmp_path: Path
 ) -> None:

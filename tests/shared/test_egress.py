@@ -37,6 +37,14 @@ def _egress(*addresses: str, allow: tuple[str, ...] = ()) -> Egress:
         "http://[::ffff:127.0.0.1]/",
         "http://[64:ff9b::7f00:1]/",
         "http://[2002:7f00:1::]/",
+        "http://[64:ff9b:1::a00:1]/",
+        "http://[::10.0.0.1]/",
+        "http://[::ffff:0:10.0.0.1]/",
+        "http://[fec0::1]/",
+        "http://[5f00::1]/",
+        "http://[3fff::1]/",
+        "http://192.88.99.1/",
+        "http://168.63.129.16/machine",
     ],
 )
 async def test_an_address_that_is_not_public_is_refused(url: str) -> None:

@@ -40,6 +40,17 @@ def test_what_is_no_request_is_refused_with_its_code(body: bytes, code: int) -> 
     assert caught.value.code == code
 
 
+def test_a_key_that_stands_twice_is_found_at_once_and_named_shortly() -> None:
+    """However many others stand before it, and however long it is: both are the sender's to choose."""
+    many = b",".join(b'"k%d":1' % number for number in range(200_000))
+    with pytest.raises(BadRequest, match="'k199999' stands twice"):
+        jsonrpc.refuse_duplicates(b"{" + many + b',"k199999":1}')
+    long = b'"' + b"k" * 100_000 + b'":1'
+    with pytest.raises(BadRequest) as caught:
+        jsonrpc.refuse_duplicates(b"{" + long + b"," + long + b"}")
+    assert len(caught.value.detail) < 200
+
+
 def test_answers_carry_the_id_of_their_request() -> None:
     request_id = msgspec.Raw(b'"a"')
     assert msgspec.json.decode(jsonrpc.result(request_id, b"[1]")) == {

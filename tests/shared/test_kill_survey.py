@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from shared.background import cancelled
 from shared.identity.principal import Caller, Principal
 from shared.kill import KillSwitch
 from shared.kill_survey import CHANNEL, NAMED, Survey
 from shared.ledger.entry import Entry
-from shared.parts import cancelled
 from shared.redis_client import Redis
 from shared.snapshots import Snapshots
 from tests.support.clock import FakeClock

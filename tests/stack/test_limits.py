@@ -92,7 +92,9 @@ async def setup(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setup
     llm: dict[str, Any] = {"accept": ["identity", "key"], "limits": RULES, "models": {"fast": MODEL}}
     llm["count_tokens"] = "never"
     directory = tmp_path_factory.mktemp("limits")
-    async with open_world(directory, ports=ports, api_gateway=edge, llm_gateway=llm) as opened:
+    # A fast machine says the same very often in two seconds.
+    chain = {"max_children": 1_000_000, "max_repeats": 1_000_000}
+    async with open_world(directory, ports=ports, api_gateway=edge, llm_gateway=llm, chain=chain) as opened:
         opened.provider.will(completion("hello", usage=USAGE))
         async with another(opened, second), another(opened, third):
             yield Setup(opened, models)

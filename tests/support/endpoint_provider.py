@@ -131,7 +131,7 @@ class FileKeeper(ScriptedProvider):
         super().__init__()
         self.files: dict[str, tuple[Json, bytes]] = {}
         self.batches: dict[str, Json] = {}
-        self.will(self._serve)
+        self.will(self.serve)
 
     def finish(self, **changes: Any) -> None:
         """All batches are over."""
@@ -140,7 +140,7 @@ class FileKeeper(ScriptedProvider):
         for batch in self.batches.values():
             batch.update(done)
 
-    async def _serve(self, call: Call) -> None:
+    async def serve(self, call: Call) -> None:
         answer = self._answer(call)
         if isinstance(answer, bytes):
             await call.reply(200, answer, {"content-type": "application/octet-stream"})

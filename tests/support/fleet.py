@@ -16,10 +16,10 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from shared.background import cancelled
 from shared.config.load import SERVICES
 from shared.http_client import HttpClient
 from shared.identity.signing import Signer
-from shared.parts import cancelled
 from shared.valkey import EmbeddedValkey
 from tests.support.stack import OPERATOR_ROLE, OPERATOR_RULE, START_SECONDS, Answer, free_ports
 from tests.support.wait import eventually

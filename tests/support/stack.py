@@ -22,6 +22,8 @@ from shared.http_client import HttpClient
 from tests.support.wait import eventually
 
 START_SECONDS = 90.0
+# For a connection, where a thousand are opened at once.
+PATIENCE = 30.0
 # An edge that was killed has left the drain's lock behind, and another waits until it has run out.
 DRAIN_SECONDS = 20.0
 OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}
@@ -78,7 +80,9 @@ class Stack:
         if key:
             sent["authorization"] = f"Bearer {key}"
         url = path if "://" in path else self.url + path
-        async with await self.http.send(method, url, headers=list(sent.items()), body=payload) as reply:
+        async with await self.http.send(
+            method, url, headers=list(sent.items()), body=payload, connect_timeout=PATIENCE
+        ) as reply:
             found = {name.decode(): value.decode() for name, value in reply.headers}
             return Answer(reply.status, found, await reply.read(2**26))
 

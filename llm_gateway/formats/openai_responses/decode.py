@@ -57,7 +57,8 @@ def reply_of(body: bytes) -> Reply:
         raise refused_by(answer.error)
     if answer.status in ("queued", "in_progress"):
         raise UpstreamBroken("the provider has answered before its response was complete")
-    parts = [part for raw in answer.output or () for part in _parts(_read(_item, raw))]
+    items = [_read(_item, raw) for raw in answer.output or ()]
+    parts = [part for item in items for part in _parts(item)]
     return Reply(
         id=answer.id or "",
         model=answer.model or "",
@@ -65,6 +66,7 @@ def reply_of(body: bytes) -> Reply:
         parts=tuple(parts),
         stop=_stop(answer, called=any(isinstance(part, ToolCall) for part in parts)),
         usage=usage_of(answer.usage),
+        items=tuple(name for item in items if (name := _name(item))),
     )
 
 
@@ -76,6 +78,7 @@ class ResponsesDecoder:
         self._lanes = Lanes()
         self._begun = self._over = self._called = False
         self._grown: set[object] = set()
+        self._items: list[str] = []
 
     def feed(self, chunk: bytes) -> list[Event]:
         found: list[Event] = []
@@ -115,7 +118,8 @@ class ResponsesDecoder:
         answer = read_answer(raw)
         self._lanes.end_all()
         stop = _stop(answer, called=self._called)
-        return [*self._lanes.take(), End(stop=stop, usage=usage_of(answer.usage))]
+        end = End(stop=stop, usage=usage_of(answer.usage), items=tuple(self._items))
+        return [*self._lanes.take(), end]
 
     def _text(self, event: _Delta) -> None:
         self._grow((event.output_index, event.content_index), Text(), event.delta)
@@ -143,6 +147,8 @@ class ResponsesDecoder:
 
     def _done(self, event: _Delta) -> None:
         item, at = event.item or {}, event.output_index
+        if name := _name(item):
+            self._items.append(name)
         kind = item.get("type")
         if kind == "message":
             self._end_message(at, item)
@@ -207,6 +213,11 @@ def _stop(answer: Answer, *, called: bool) -> Stop:
         given = _read(_incomplete, answer.incomplete_details) if bytes(answer.incomplete_details) else None
         return Stop.FILTERED if given is not None and given.reason == "content_filter" else Stop.LENGTH
     return Stop.TOOLS if called else Stop.END
+
+
+def _name(item: Json) -> str:
+    name = item.get("id")
+    return name if isinstance(name, str) else ""
 
 
 def _parts(item: Json) -> list[AnyPart]:

@@ -10,7 +10,7 @@ from llm_gateway.chat.request import Message
 from llm_gateway.fields import refused, shaped
 from llm_gateway.formats.openai_chat.thought import signature
 from llm_gateway.formats.openai_responses.content import parts_of
-from llm_gateway.formats.openai_responses.references import REFERENCE
+from llm_gateway.formats.openai_responses.references import REFERENCE, response_of
 from llm_gateway.formats.openai_responses.signature import ORIGIN, opened
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ def call(item: Json, path: str) -> ToolCall:
 
 def _read(item: Json, path: str, names: dict[str, str]) -> tuple[Side, Sequence[AnyPart], bool]:
     """Who says it, what, and whether it belongs to what the same side has said just before."""
-    kind = item.get("type") or "message"
+    kind = item.get("type") or ("message" if "role" in item else REFERENCE)
     if kind == "message":
         return _message(item, path)
     read = _ITEMS.get(kind)
@@ -97,7 +97,7 @@ def _read(item: Json, path: str, names: dict[str, str]) -> tuple[Side, Sequence[
         return "assistant", [part], True
     if kind in ("function_call_output", "custom_tool_call_output"):
         return "user", [_result(item, path, names)], True
-    if kind == REFERENCE:
+    if kind == REFERENCE and (not isinstance(item.get("id"), str) or response_of(item["id"])):
         raise refused(path, "items cannot be named by id here; send them")
     # Only OpenAI itself knows what it is; its name tells from whom.
     side: Side = "user" if str(kind).endswith(("_output", "_response")) else "assistant"

@@ -1,5 +1,5 @@
 """Items that a caller names instead of sending them. What this gateway has written says by its name to which
-response it belongs; of a provider's own items nobody here could tell whose they are.
+response it belongs; whose a provider's own items are is known to `llm_gateway/items_owned.py`.
 """
 
 import msgspec
@@ -18,6 +18,9 @@ class _Item(Struct, frozen=True):
     type: str | None = None
     role: str | None = None
     id: object = None
+    content: object = None
+    encrypted_content: object = None
+    result: object = None
 
 
 _items = msgspec.json.Decoder(list[_Item]).decode
@@ -35,7 +38,11 @@ def response_of(item_id: str) -> str:
 
 
 def references(given: bytes) -> list[tuple[int, str]]:
-    """Where a list of items only names one, and which. Raises BadRequest where it is no such list."""
+    """Where a list of items only names one, and which. Raises BadRequest where it is no such list.
+
+    Thoughts, sums of what was said, and images are names, too, where they hold nothing of that: a provider
+    looks for the rest in what it keeps. Not those of ours: nobody else keeps them.
+    """
     try:
         items = _items(given)
     except (ValueError, RecursionError) as error:
@@ -43,5 +50,13 @@ def references(given: bytes) -> list[tuple[int, str]]:
     return [
         (place, item.id if isinstance(item.id, str) else "")
         for place, item in enumerate(items)
-        if item.type == REFERENCE or (item.type is None and item.role is None)
+        if item.type == REFERENCE or not (item.type or item.role) or _hollow(item)
     ]
+
+
+def _hollow(item: _Item) -> bool:
+    if item.type in ("reasoning", "compaction"):
+        empty = not (item.encrypted_content or item.content)
+    else:
+        empty = item.type == "image_generation_call" and not item.result
+    return empty and isinstance(item.id, str) and not response_of(item.id)

@@ -1,7 +1,7 @@
 """What callers may not ask of Responses here, refused before anything else is read of it.
 
-A tool with an address of the caller's makes the provider send there what it is told; ids of items, prompts
-and conversations reach into an account that all callers share.
+A tool with an address of the caller's makes the provider send there what it is told; prompts and
+conversations reach into an account that all callers share.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from llm_gateway.fields import FLAG, member, refused, wrong
-from llm_gateway.formats.openai_responses.references import references, response_of
+from llm_gateway.formats.openai_responses.references import references
 
 _ADDRESSED = frozenset(("server_url", "connector_id", "tunnel_id"))
 
@@ -25,22 +25,19 @@ def refuse(found: dict[str, Raw], *, remote_tools: bool) -> None:
     for name in ("conversation", "prompt"):
         if bytes(found.get(name, b"null")) != b"null":
             raise refused(name, "is not kept here; send `input`, or continue with previous_response_id")
-    given = bytes(found.get("input", b""))
-    if given.startswith(b"["):
-        _refuse_references(given)
     if not remote_tools:
         for name in ("tools", "input"):
             _refuse_remote(name, bytes(found.get(name, b"")))
 
 
-def _refuse_references(given: bytes) -> None:
-    for place, id in references(given):
-        if not response_of(id):
-            raise refused(
-                f"input[{place}]",
-                "a provider's own items cannot be named by id; send them, as your SDK may do with "
-                "`store: false`, or use previous_response_id",
-            )
+def refuse_names(found: dict[str, Raw]) -> None:
+    """For where nobody can be asked whose an item is. Raises BadRequest."""
+    given = bytes(found.get("input", b""))
+    for place, _ in references(given) if given.startswith(b"[") else ():
+        raise refused(
+            f"input[{place}]",
+            "items cannot be named by id here; send them, as your SDK may do with `store: false`",
+        )
 
 
 def _refuse_remote(name: str, given: bytes) -> None:

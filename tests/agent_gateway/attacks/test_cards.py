@@ -18,11 +18,12 @@ from shared.egress import Egress
 from shared.errors import Forbidden
 from shared.http_client import HttpClient
 from shared.identity.jcs import canonical
-from tests.agent_gateway.gateway import gateway
-from tests.agent_gateway.test_registry import LOCAL
+from tests.agent_gateway.gateway import ALL, gateway
+from tests.agent_gateway.test_registry import LOCAL, record
 from tests.agent_gateway.trusting import CARD, Publisher, _by_hand, _use, card, held
 from tests.support.agents import Echo, Heard, agent, reply, scripted
 from tests.support.clock import FakeClock
+from tests.support.serve import someone
 
 
 @pytest.fixture
@@ -119,3 +120,32 @@ async def test_a_card_without_end_is_given_up(tmp_path: Path) -> None:
 
     async with scripted(endless) as writer, gateway(tmp_path, writer=writer) as gate:
         assert (await gate.get(CARD)).status == 502
+
+
+async def test_an_agent_does_not_inherit_the_card_of_another_that_had_its_name(tmp_path: Path) -> None:
+    """Nor where the other was: the name of a tenant's agent is free again once that is removed."""
+    rules = [*ALL, {"sub": "*", "dom": "*", "obj": "admin:agents/*", "act": "read"}]
+    original = "/agents/writer/card/original"
+    async with (
+        agent(Echo(), "ours") as ours,
+        agent(Echo(), "theirs") as theirs,
+        gateway(tmp_path, rules=rules, section=LOCAL) as gate,
+    ):
+        await gate.edge.publish(gate.parts, "agents", [record("writer", ours, tenant="acme")])
+        assert ours.url in (await gate.get(original)).body.decode()
+        globex = someone(tenant="globex")
+        await gate.edge.publish(gate.parts, "agents", [record("writer", theirs, tenant="globex")])
+        assert (await gate.get(CARD, globex)).json["name"] == "theirs"
+        assert ours.url not in (await gate.get(original, globex)).body.decode()
+        nowhere = AgentRecord(name="writer", card_url="http://127.0.0.1:1/card", tenant="globex")
+        await gate.edge.publish(gate.parts, "agents", [nowhere])
+        for path in (CARD, original):
+            assert (await gate.get(path, globex)).status == 502
+
+
+async def test_a_card_with_skills_without_end_is_searched_in_part(tmp_path: Path) -> None:
+    publisher = Publisher()
+    publisher.publish(card(skills=[{"id": f"s{number}"} for number in range(5_000)]))
+    async with held(tmp_path, publisher, {}) as (gate, _):
+        [listed] = (await gate.get("/agents")).json["agents"]
+        assert [each["id"] for each in listed["skills"]] == [f"s{number}" for number in range(500)]

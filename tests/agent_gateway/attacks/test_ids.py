@@ -113,3 +113,28 @@ async def test_no_tenants_name_reaches_into_anothers_webhooks(redis: Redis) -> N
     assert await webhooks.of("acme:writer", "reader", "t") == [hook]
     assert await webhooks.of("acme", "writer", "reader:t") == []
     assert await Tasks(redis, 60, Clock()).listed("writer", someone()) == []
+
+
+async def test_where_a_foreign_task_is_tells_nobody_that_there_is_one(tmp_path: Path) -> None:
+    """While its address is down the task stays there, and what nobody knows would go to the fallback."""
+    settings = {"writer": {"fallback": "spare"}}
+    rules = [
+        {"sub": "user:alice", "dom": "acme", "obj": "agent:*", "act": "*"},
+        {"sub": "user:bob", "dom": "acme", "obj": "agent:writer", "act": "*"},
+    ]
+    async with (
+        agent(Patient()) as writer,
+        agent(Patient()) as spare,
+        gateway(tmp_path, writer=writer, spare=spare, settings=settings, rules=rules) as gate,
+    ):
+        task, _ = await _task(gate)
+        replicas = gate.service.app.state.probe._replicas
+        for place in await replicas.places(gate.service.app.state.watch._catalog.find("writer")):
+            if place.agent.name == "writer":
+                replicas.failed(place)
+        told = []
+        for name in (task, "never-was"):
+            answer = await gate.call("writer", "GetTask", {"id": name}, BOB)
+            told.append((answer.status, answer.code, answer.message))
+        assert told[0] == told[1]
+        assert told[0][1] == -32001

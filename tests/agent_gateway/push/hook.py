@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from agent_gateway.push.outbox import Letter
 from shared.asgi import Send
+from shared.ledger.entry import new_id
 from tests.support.agents import Heard, RunningAgent, reply, scripted
 
 ALLOW: dict[str, Any] = {"push": {"allow": ["127.0.0.1/32"], "pause_seconds": 0.01}}
@@ -27,6 +29,10 @@ async def webhook(answer: Callable[[int], int] = lambda _: 200) -> AsyncIterator
 def config(url: str, **more: Any) -> dict[str, Any]:
     authentication = {"scheme": "Bearer", "credentials": "the client's own"}
     return {"url": url, "token": "t0ken", "authentication": authentication, **more}
+
+
+def letter(body: str) -> Letter:
+    return Letter(id=new_id(), body=body, kind="application/json")
 
 
 def states(hook: RunningAgent) -> list[str]:

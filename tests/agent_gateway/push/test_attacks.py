@@ -8,13 +8,14 @@ import pytest
 from agent_gateway.config import PushSection
 from agent_gateway.push.deliver import Deliver
 from agent_gateway.push.outbox import Outbox
+from agent_gateway.push.record import Record
 from agent_gateway.push.webhooks import Webhook, Webhooks
 from shared.clock import Clock
 from shared.egress import Egress
 from shared.errors import LimitExceeded
 from shared.http_client import HttpClient
 from tests.agent_gateway.gateway import gateway, message
-from tests.agent_gateway.push.hook import ALLOW, config, webhook
+from tests.agent_gateway.push.hook import ALLOW, config, letter, webhook
 from tests.support.agents import Versatile, agent
 from tests.support.serve import someone
 from tests.support.wait import eventually
@@ -113,9 +114,9 @@ async def test_a_flood_of_notifications_is_stopped(tmp_path: Path) -> None:
     async with agent(Versatile()) as writer, gateway(tmp_path, writer=writer) as gate:
         outbox = Outbox(gate.parts.redis, Clock(), waiting=3, lease=1)
         for n in range(3):
-            assert await outbox.put(_webhook("http://203.0.113.9/"), b'{"n":%d}' % n, "x", once=True)
+            assert await outbox.put(_webhook("http://203.0.113.9/"), letter(f'{{"n":{n}}}'), once=True)
         with pytest.raises(LimitExceeded):
-            await outbox.put(_webhook("http://203.0.113.9/"), b"{}", "x", once=True)
+            await outbox.put(_webhook("http://203.0.113.9/"), letter("{}"), once=True)
 
 
 async def test_a_task_has_so_many_webhooks_and_no_more(tmp_path: Path) -> None:
@@ -135,10 +136,11 @@ async def _delivering(parts: Any, egress: Egress, url: str) -> tuple[Deliver, Ou
     outbox = Outbox(parts.redis, Clock(), waiting=10, lease=5)
     hook = _webhook(url)
     await webhooks.add(hook)
-    await outbox.put(hook, b'{"task":{"id":"t"}}', "application/json", once=True)
+    await outbox.put(hook, letter('{"task":{"id":"t"}}'), once=True)
     section = PushSection(pause_seconds=0.01)
     http: HttpClient = parts.http
-    return Deliver(outbox, webhooks, http, egress, parts.kill, Clock(), section), outbox
+    record = Record(parts.ledger, parts.telemetry, Clock())
+    return Deliver(outbox, webhooks, http, egress, parts.kill, record, section), outbox
 
 
 def _webhook(url: str) -> Webhook:

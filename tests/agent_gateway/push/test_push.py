@@ -91,7 +91,8 @@ async def test_a_webhook_that_comes_with_the_message_is_bound_to_the_task_it_sta
         executor.end.set()
         await eventually(lambda: "COMPLETED" in states(hook), "the last notification")
         assert len(states(hook)) == len(set(states(hook)))
-        await eventually(lambda: gate.row(action="push", task=task, principal="user:alice"), "its row")
+        brought = [row for row in await gate.service.rows(1) if row.action == "push"]
+        assert {(row.task, row.principal) for row in brought} == {(task, "user:alice")}
 
 
 async def test_another_can_neither_set_nor_see_nor_delete_a_config(tmp_path: Path) -> None:

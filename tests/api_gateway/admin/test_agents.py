@@ -128,7 +128,7 @@ async def test_only_public_addresses_are_looked_at(tmp_path: Path, url: str) -> 
         assert (await desk.ask("POST", "/preview", {"card_url": url}))[0] in (400, 403)
 
 
-@pytest.mark.parametrize("how", ["redirect", "huge", "no card", "no json", "nan"])
+@pytest.mark.parametrize("how", ["redirect", "huge", "no card", "no json", "nan", "two names"])
 async def test_what_is_no_card_is_not_taken(desk: Desk, how: str) -> None:
     async def script(_: Heard, send: Send) -> None:
         if how == "redirect":
@@ -139,7 +139,8 @@ async def test_what_is_no_card_is_not_taken(desk: Desk, how: str) -> None:
                 await more(send, b" " * 1024)
             await send({"type": "http.response.body", "body": b"{}"})
         else:
-            await reply(send, {"no card": b"[]", "no json": b"<html>", "nan": b'{"name":"x","n":1e999}'}[how])
+            bodies = {"no card": b"[]", "no json": b"<html>", "nan": b'{"name":"x","n":1e999}'}
+            await reply(send, bodies.get(how, b'{"name":"x","name":"y"}'))
 
     async with scripted(script) as odd:
         status, answer = await desk.ask("POST", "/preview", {"card_url": odd.card_url})

@@ -131,6 +131,7 @@ async def test_an_export_makes_an_empty_stack_the_same(tmp_path: Path) -> None:
         ("agent", "clerk", AGENT | {"labels": ["reads:private"]}),
         ("server", "com.example/git@1.0.0", SERVER | {"owner": "team:dev", "state": "deprecated"}),
         ("skill", "sum-up@2", SKILL | {"labels": ["reads:private"]}),
+        ("service_account", "acme/bills", {"owner": "user:alice", "description": "Sends bills."}),
         ("kill", "stop-planner", {"selector": {"agent": "planner"}, "reason": "it loops"}),
     )
     async with opened(tmp_path / "one", POLICY) as office:

@@ -139,3 +139,9 @@ async def test_what_cannot_be_done_is_refused_in_words(
     answer = await place.say(*argv)
     assert answer.code == 2
     assert word in answer.err
+
+
+async def test_before_anything_was_signed_there_are_no_keys_to_keep(place: Place) -> None:
+    none = await place.say("keys")
+    assert (none.code, none.out) == (1, "")
+    assert "no checkpoint has been signed" in none.err

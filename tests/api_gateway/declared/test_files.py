@@ -62,7 +62,7 @@ def test_what_is_written_reads_the_same(tmp_path: Path) -> None:
     [
         (
             "kind: kee\nname: a\nspec: {}\n",
-            ":1: kind: 'kee' is none of policy, agent, server, skill, key, kill",
+            ":1: kind: 'kee' is none of policy, agent, server, skill, service_account, key, kill",
         ),
         ("kind: key\nname: 5\nspec: {}\n", ":2: name: Expected `str`, got `int`"),
         ("kind: key\nname: a\nspecs: {}\n", ":3: specs: unknown name: did you mean 'spec'?"),

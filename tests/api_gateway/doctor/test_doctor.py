@@ -132,6 +132,11 @@ def test_processes_that_are_missing_behind_or_off_in_time_are_told() -> None:
     status = {
         "replicas": [one | {"skew_ms": 0.0}, late, late | {"service": "mcp_gateway", "gone": True}],
         "snapshots": {"keys": {"replicas": 2, "behind": 1}},
+        "regions": [
+            {"name": "service:eu", "gone": True, "silent_seconds": 60.0, "behind": [], "problems": ["old"]},
+            {"name": "service:us", "gone": False, "silent_seconds": 1.0, "behind": ["kills"], "problems": []},
+        ],
+        "plane": {"address": "https://control.example", "silent_seconds": 9.0, "trouble": "no answer"},
         "database": "gone",
     }
     told = [what for _, what in _bad(processes(status))]
@@ -141,6 +146,9 @@ def test_processes_that_are_missing_behind_or_off_in_time_are_told() -> None:
         "llm_gateway at a (1): no policy yet",
         "api_gateway at b (2): its clock is +2.5 s off Redis's",
         "1 of 2 processes run an older version of keys",
+        "the region service:eu: silent for 60 s: nobody knows what it obeys",
+        "the region service:us: it runs an older version of kills",
+        "the control plane at https://control.example: no answer",
         "the edge says: gone",
     ]
 

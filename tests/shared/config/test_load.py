@@ -139,6 +139,14 @@ def test_files_that_are_no_configuration_say_why(tmp_path: Path, text: str, expe
     )
 
 
+def test_what_may_stand_there_and_the_file_are_named(tmp_path: Path) -> None:
+    assert problems(tmp_path, "llm_gateway: {wanted: x, mode: c}") == [
+        "llm_gateway.mode: 'c' is none of a, b"
+    ]
+    [found] = problems(tmp_path, "a: [\n")
+    assert f'in "{tmp_path}/gatestack.yaml", line 2' in found
+
+
 def test_a_missing_file_is_a_problem_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigProblems, match="1 problem"):
         load(tmp_path / "nowhere.yaml", "llm_gateway", Section, lambda _: [])

@@ -122,10 +122,21 @@ def test_the_operators_tenant_is_named_by_operators_only() -> None:
 
 
 def test_an_address_that_was_not_verified_is_nobodys() -> None:
-    for unverified in (False, "false"):
+    told: tuple[object, ...] = (False, "false", "False", "no", 0, None, [])
+    for unverified in told:
         with pytest.raises(Unauthenticated, match="not been verified"):
             made({}, email_verified=unverified)
-    assert made({}, email_verified=True).sub == "user:alice@example.com"
+    for verified in (True, "true"):
+        assert made({}, email_verified=verified).sub == "user:alice@example.com"
+
+
+def test_two_claims_do_not_make_the_name_that_two_others_make() -> None:
+    pair = {"sub": "user:{org}.{name}"}
+    assert made(pair, org="acme", name="x.y").sub == "user:acme.x.y"
+    with pytest.raises(Unauthenticated, match="claim org"):
+        made(pair | {"tenant": {"default": "acme"}}, org="acme.x", name="y")
+    with pytest.raises(Unauthenticated, match="claim org"):
+        made({"sub": "user:{org}--{name}", "tenant": {"default": "acme"}}, org="acme-", name="y")
 
 
 def test_a_scope_without_patterns_of_ours_leaves_nothing() -> None:

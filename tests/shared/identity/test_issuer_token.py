@@ -143,6 +143,13 @@ async def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(view: View) -> 
         await refused(issuers, view.idp.token(events={"backchannel-logout": {}}), "event")
 
 
+async def test_who_acts_for_somebody_does_not_pass_for_them(view: View) -> None:
+    """As the person themselves an agent could say yes to its own calls."""
+    async with view.issuers() as issuers:
+        for actor in ({"sub": "planner"}, {}, "planner"):
+            await refused(issuers, view.idp.token(act=actor), "acts for its subject")
+
+
 async def test_a_token_counts_for_the_applications_that_it_was_issued_to(view: View) -> None:
     async with view.issuers(clients=["console", "cli"]) as issuers:
         assert await issuers.principal(view.idp.token(azp="cli"))

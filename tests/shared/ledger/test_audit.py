@@ -10,6 +10,7 @@ import pytest
 from msgspec import Struct
 
 from shared.identity.signing import Signer
+from shared.ledger import audit
 from shared.ledger.audit import Kind, Report, verify
 from shared.ledger.checkpoint import Mark, sign
 from shared.ledger.row import Row, SealedRow, checkpoint_row, opened, row_of, seal
@@ -219,6 +220,15 @@ async def test_the_first_bad_row_is_named(ledger: Ledger, case: Case) -> None:
     found = [finding for finding in (await ledger.verify()).findings if finding.writer == WRITER]
     assert [(finding.seq, finding.kind) for finding in found] == [(case.seq, case.kind)]
     assert found[0].problem
+
+
+async def test_how_far_it_has_come_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_TOLD_EVERY", 20)
+    told: list[tuple[str, int]] = []
+    store = open_store(f"sqlite://{ledger.path}")
+    await verify(store, progress=lambda stage, rows: told.append((stage, rows)))
+    await store.close()
+    assert told == [(f"rows of {WRITER}", 20), (f"rows of {OTHER}", ROWS + 20), ("sums", 2 * ROWS)]
 
 
 async def test_a_gap_that_no_checkpoint_covers_is_noted_and_accuses_nobody(ledger: Ledger) -> None:

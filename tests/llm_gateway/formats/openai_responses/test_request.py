@@ -6,9 +6,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from llm_gateway.ask import Ask
 from llm_gateway.formats.openai_responses import OpenAIResponses, OpenAIResponsesWire
+from llm_gateway.formats.openai_responses.references import item_id
+from llm_gateway.formats.openai_responses.refused import refuse_names
 from shared.errors import BadRequest
 
 FORMAT, WIRE = OpenAIResponses(), OpenAIResponsesWire()
@@ -61,9 +64,6 @@ def test_a_name_of_ours_does_not_reach_a_provider() -> None:
         ({"conversation": "conv_1"}, "conversation"),
         ({"conversation": {"id": "conv_1"}}, "conversation"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
-        ({"input": [{"id": "msg_1"}]}, "input[0]"),
-        ({"input": [5]}, "input[0]"),
         ({"tools": [REMOTE]}, "tools"),
         ({"tools": [{"type": "mcp", "server_label": "x", "connector_id": "c"}]}, "tools"),
         ({"tools": [{"type": "namespace", "tools": [REMOTE]}]}, "tools"),
@@ -76,6 +76,43 @@ def test_what_is_not_allowed_is_refused_by_its_name(members: dict[str, object], 
         read(**members)
     assert caught.value.data == {"param": param}
     assert param in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "item_reference", "id": "msg_1"},
+        {"id": "msg_1"},
+        {"type": "", "id": "msg_1"},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}]},
+        {"type": "image_generation_call", "id": "ig_1"},
+        {"type": "compaction", "id": "cmp_1"},
+        5,
+    ],
+    ids=str,
+)
+def test_what_is_only_named_is_refused_where_nobody_knows_whose_it_is(item: object) -> None:
+    with pytest.raises(BadRequest) as caught:
+        refuse_names({"input": Raw(msgspec.json.encode([item]))})
+    assert caught.value.data == {"param": "input[0]"}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"role": "user", "content": "x"},
+        {"type": "message", "role": "assistant", "id": "msg_1", "content": []},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "c"},
+        {"type": "reasoning", "id": "rs_1", "content": [{"type": "reasoning_text", "text": "Hm"}]},
+        {"type": "reasoning", "id": item_id("resp_gs" + "0" * 26, "rs", 0), "summary": []},
+        {"type": "reasoning", "summary": []},
+        {"type": "image_generation_call", "id": "ig_1", "result": "aW1n"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+    ],
+    ids=str,
+)
+def test_what_is_sent_whole_is_no_name(item: object) -> None:
+    refuse_names({"input": Raw(msgspec.json.encode([item]))})
 
 
 def test_a_remote_tool_is_found_however_it_is_written() -> None:
