@@ -89,6 +89,9 @@ class Exchange:
         self._send = send
         self._consumed = False
         self._peeked = b""
+        self._seen = 0
+        self._waiting: Idle | None = None
+        self._end = 0.0
 
     def header(self, name: str) -> str | None:
         """The value of a header. Raises BadRequest when it stands twice: two readers would take two
@@ -122,16 +125,11 @@ class Exchange:
 
     async def body(self, cap: int) -> bytes:
         """The whole body. Raises TooLarge past `cap` bytes, ClientGone when it stops short."""
-        first: bytes | None = None
-        rest: list[bytes] = []
-        async for chunk in self.chunks(cap):
-            if first is None:
-                first = chunk
-            else:
-                rest.append(chunk)
-        if not rest:
-            return first or b""
-        return b"".join((first or b"", *rest))
+        self.refuse_announced(cap)
+        pieces = [self._again()] if self._peeked else []
+        while not self._consumed:
+            pieces.append(await self._piece(cap))
+        return b"".join(pieces)
 
     async def peek(self, cap: int) -> bytes:
         """The whole body, which the next reader gets once more. Raises like `body`."""
@@ -146,35 +144,45 @@ class Exchange:
         """The body as it arrives. Raises like `body`."""
         self.refuse_announced(cap)
         if self._peeked:
-            peeked, self._peeked = self._peeked, b""
-            yield peeked
-        seen, more = 0, not self._consumed
-        end = asyncio.get_running_loop().time() + self.patience.whole
-        while more:
-            message = await self._next(end)
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            chunk = message.get("body", b"")
-            more = message.get("more_body", False)
-            seen += len(chunk)
-            if not more:
-                self._consume()
-            if cap is not None and seen > cap:
-                raise TooLarge(f"the body is larger than the {cap} bytes allowed here")
-            if chunk:
+            yield self._again()
+        while not self._consumed:
+            if chunk := await self._piece(cap):
                 yield chunk
 
-    async def _next(self, end: float) -> Message:
-        soon = asyncio.get_running_loop().time() + self.patience.idle
+    def _again(self) -> bytes:
+        peeked, self._peeked = self._peeked, b""
+        return peeked
+
+    async def _piece(self, cap: int | None) -> bytes:
+        message = await self._next()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        self._seen += len(chunk)
+        if not message.get("more_body", False):
+            self._consume()
+        if cap is not None and self._seen > cap:
+            raise TooLarge(f"the body is larger than the {cap} bytes allowed here")
+        return chunk
+
+    async def _next(self) -> Message:
+        loop, patience = asyncio.get_running_loop(), self.patience
+        if self._waiting is None:
+            self._waiting = Idle(min(patience.idle, patience.whole))
+            self._end = loop.time() + patience.whole
         try:
-            async with asyncio.timeout_at(min(soon, end)):
-                return await self._receive()
+            with self._waiting:
+                message: Message | None = await self._receive()
         except TimeoutError:
-            # Nobody waits for the rest of it either.
-            self._consumed = True
-            if end < soon:
-                raise BadRequest(f"the body was not there within {self.patience.whole:g} s") from None
-            raise BadRequest(f"nothing more of the body came within {self.patience.idle:g} s") from None
+            message = None
+        late = loop.time() >= self._end
+        if message is not None and not late:
+            return message
+        # Nobody waits for the rest of it either.
+        self._consumed = True
+        if late:
+            raise BadRequest(f"the body was not there within {patience.whole:g} s")
+        raise BadRequest(f"nothing more of the body came within {patience.idle:g} s")
 
     async def disconnected(self) -> None:
         """Returns when the client has left. Only for after the body has been read."""
@@ -184,13 +192,8 @@ class Exchange:
                 return
 
     async def start(self, status: int, headers: Headers) -> None:
-        self.started = True
-        self.status = status
-        if self.on_start is not None:
-            self.on_start()
-        await self._put(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *self.stamps]}
-        )
+        self._begin(status)
+        await self._head(headers)
 
     async def write(self, chunk: bytes) -> None:
         """Sends a piece. Raises ClientGone where the client takes nothing for too long."""
@@ -199,14 +202,31 @@ class Exchange:
     async def finish(self, chunk: bytes = b"") -> None:
         if self.before_last is not None:
             await self.before_last()
+        await self._last(chunk)
+
+    async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """A whole answer. Its head and its body leave together."""
+        self._begin(status)
+        if self.before_last is not None:
+            await self.before_last()
+        await self._head([*headers, (b"content-length", str(len(body)).encode())])
+        await self._last(body)
+
+    def _begin(self, status: int) -> None:
+        self.status = status
+        if self.on_start is not None:
+            self.on_start()
+
+    async def _head(self, headers: Headers) -> None:
+        self.started = True
+        head = [*headers, *self.stamps]
+        await self._put({"type": "http.response.start", "status": self.status, "headers": head})
+
+    async def _last(self, chunk: bytes) -> None:
         self.finished = True
         await self._put({"type": "http.response.body", "body": chunk, "more_body": False})
         if self._unread is not None:
             self._unread.close()
-
-    async def reply(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
-        await self.finish(body)
 
     async def _put(self, message: Message) -> None:
         try:
@@ -243,6 +263,8 @@ class Exchange:
 
     def _consume(self) -> None:
         self._consumed = True
+        if self._waiting is not None:
+            self._waiting.close()
         if self.body_read is not None:
             self.body_read()
 

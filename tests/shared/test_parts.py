@@ -22,11 +22,12 @@ from tests.support.wait import eventually
 @contextlib.asynccontextmanager
 async def cluster() -> AsyncIterator[str]:
     """The address of a Valkey in cluster mode."""
-    [port] = free_ports(1)
+    port, bus = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="gs-") as directory:
         where = ["--port", str(port), "--bind", "127.0.0.1", "--dir", directory, "--save", ""]
+        mode = ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
         process = await asyncio.create_subprocess_exec(
-            _program(), *where, "--cluster-enabled", "yes", stdout=asyncio.subprocess.DEVNULL
+            _program(), *where, *mode, stdout=asyncio.subprocess.DEVNULL
         )
         url = f"redis://127.0.0.1:{port}"
 
