@@ -19,6 +19,9 @@ from tests.support.tls import HOST, Authority, key_of
 from tests.support.tls_app import app
 from tests.support.wait import eventually
 
+# The client's library lets some of the server's alerts through as they are.
+REFUSED = (httpx.ReadError, httpx.ConnectError, httpx.RemoteProtocolError, ssl.SSLError)
+
 SERVERS: tuple[ServerName, ...] = ("hypercorn", "granian")
 
 
@@ -103,7 +106,7 @@ async def test_a_client_must_have_a_certificate_of_the_right_authority_where_tha
     async with served(settings, name) as at:
         told = await ask(at.url, authority.client(good))
         for bad in (None, late, foreign):
-            with pytest.raises((httpx.ReadError, httpx.ConnectError, httpx.RemoteProtocolError)):
+            with pytest.raises(REFUSED):
                 await ask(at.url, authority.client(bad))
     if name == "hypercorn":
         assert told["peer"] == ["alice", "spiffe://acme/alice"]
@@ -135,7 +138,7 @@ async def test_a_new_certificate_is_taken_without_a_stop_and_a_bad_one_is_not(tm
         Path(settings.client_ca).write_bytes(new.path.read_bytes())
         assert at.listening.reload()
         assert (await ask(at.url, new.client()))["version"] == "1.1"
-        with pytest.raises((httpx.ReadError, httpx.ConnectError)):
+        with pytest.raises(REFUSED):
             await ask(at.url, new.client(mine))
 
 
