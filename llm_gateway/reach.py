@@ -50,15 +50,13 @@ class Reach(Struct, frozen=True):
         """Raises BadRequest."""
         for name in _MODELS:
             if name in ask.spans:
-                raise _refused(name, _OTHERS)
+                raise _refused(name, "a request is for one model; who answers in its place is not its choice")
 
     def files(self, ask: Ask) -> tuple[str, ...]:
         """The files that are named in it and may be its caller's own: whose they are has yet to be looked up.
         Raises BadRequest for everything else that it may not reach for.
         """
-        for name in _MODELS:
-            if name in ask.spans:
-                raise _refused(name, _OTHERS)
+        self.refuse_models(ask)
         if not self.account_ids:
             for name in _OF_ACCOUNT:
                 if _given(ask, name):
@@ -99,7 +97,6 @@ class Reach(Struct, frozen=True):
 _ACCOUNT = (
     "names something that a provider keeps, in an account which all callers here share; send the content"
 )
-_OTHERS = "a request is for one model; who answers in its place is not its choice"
 _REMOTE = "servers and connectors of your own are not allowed here"
 
 

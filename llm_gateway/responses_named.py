@@ -33,7 +33,7 @@ async def filled(input: bytes, named: Sequence[tuple[int, str]], find: Find) -> 
     names, empty where the caller may not see one. Raises NotFound, BadRequest, Unavailable.
     """
     ids = list(dict.fromkeys(response_of(id) for _, id in named))
-    refuse_many(ids)
+    _refuse_many(ids)
     known = {name: item for body in await find(ids) if body for name, item in _output(body)}
     items = _list(input)
     for place, id in named:
@@ -47,7 +47,7 @@ def _output(response: bytes) -> list[tuple[str, Raw]]:
     return [(_item(item).id, item) for item in _response(response).output]
 
 
-def refuse_many(names: Sequence[str]) -> None:
+def _refuse_many(names: Sequence[str]) -> None:
     if len(names) > _MOST:
         raise BadRequest(
             f"input: names items of more than {_MOST} responses; send them instead", data={"param": "input"}

@@ -13,7 +13,6 @@ from typing import Self
 
 from shared import trace
 from shared.asgi import Exchange
-from shared.client_address import source
 from shared.clock import Clock
 from shared.dialects import Dialect
 from shared.errors import (
@@ -115,7 +114,7 @@ class Flight:
             entry.outcome = outcome
         entry.status = self.exchange.status
         entry.duration_us = self.elapsed_us()
-        if entry.caller is None and self._account.strangers.counted(entry, source(self.exchange.scope)):
+        if self._account.strangers.counted(entry, self.exchange.scope):
             self._account.telemetry.count(entry)
             return
         try:

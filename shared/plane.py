@@ -12,7 +12,8 @@ from shared.identity.verify import Verifier
 from shared.snapshots import PUBLISHER
 from shared.tls_trust import context_of, resolved
 
-_KEPT = "control-plane"
+# The folder below `state.dir`.
+KEPT = "control-plane"
 
 
 def plane_verifier(
@@ -26,7 +27,7 @@ def plane_verifier(
     stack.push_async_callback(http.close)
     # This domain's own keys are not among them: what its edge signs is no word of the control plane.
     where = control.key_set if "://" in control.key_set else str(loaded.path(control.key_set))
-    keep = loaded.path(loaded.shared.state.dir) / _KEPT
+    keep = loaded.path(loaded.shared.state.dir) / KEPT
     found = Verifier({PUBLISHER: where}, http=http, clock=clock, keep=keep)
     stack.push_async_callback(found.close)
     return found

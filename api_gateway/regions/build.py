@@ -6,9 +6,8 @@ from api_gateway.regions.puller import Puller
 from api_gateway.regions.report import Report
 from shared.config import Loaded
 from shared.parts import Parts
-from shared.plane import plane_client
+from shared.plane import KEPT, plane_client
 
-_KEPT = "control-plane"
 _UNHEARD = "the control plane does not answer: what it said last stays in force"
 # A question may wait, and a restart of the control plane is no trouble yet.
 _UNHEARD_SECONDS = 30.0
@@ -25,7 +24,7 @@ def open_puller(loaded: Loaded[Section], parts: Parts) -> Puller | None:
         http=plane_client(loaded),
         snapshots=parts.snapshots,
         report=Report(parts.roll, parts.clock),
-        kept=Kept(parts.state_dir / _KEPT),
+        kept=Kept(parts.state_dir / KEPT),
         clock=parts.clock,
         outage_seconds=region.outage_seconds,
     )

@@ -3,9 +3,10 @@ asked. They are signed, and verified again when they are read.
 """
 
 import asyncio
-import os
 import re
 from pathlib import Path
+
+from shared.replace_file import replace_file
 
 _SUFFIX = ".snapshot"
 NAME = re.compile(r"[a-z][a-z_]{0,31}")
@@ -31,9 +32,4 @@ class Kept:
 
     def _keep(self, name: str, value: bytes) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._directory / f"{name}.{os.getpid()}.new"
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(value)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._directory / f"{name}{_SUFFIX}")
+        replace_file(self._directory / f"{name}{_SUFFIX}", value)

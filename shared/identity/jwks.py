@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from shared.clock import Clock
 from shared.errors import GatestackError, Unavailable
 from shared.http_client import HttpClient
 from shared.identity.jws import ALG, encoded
+from shared.replace_file import replace_file
 
 Key = TypeVar("Key")
 Read = Callable[[bytes], Mapping[str, Key]]
@@ -199,14 +199,12 @@ def kept(fetch: Fetch, file: Path) -> Fetch:
 
 
 def _keep(file: Path, document: bytes) -> None:
-    """Who reads meanwhile sees the old one or the new one; a disk that takes nothing stops nobody."""
+    """A disk that takes nothing stops nobody."""
     with contextlib.suppress(OSError):
         if file.exists() and file.read_bytes() == document:
             return
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
-        draft.write_bytes(document)
-        draft.replace(file)
+        replace_file(file, document)
 
 
 def _public(jwk: _Jwk) -> EllipticCurvePublicKey:

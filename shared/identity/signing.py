@@ -31,6 +31,7 @@ from msgspec import Struct
 from shared.clock import Clock
 from shared.identity import jws
 from shared.identity.jwks import jwk_of
+from shared.replace_file import replace_file
 
 OVERLAP_SECONDS = 600
 # The longest-lived token a service may issue (a delegation), plus the overlap.
@@ -191,14 +192,7 @@ def _read(path: Path) -> EllipticCurvePrivateKey:
 
 
 def _store(path: Path, key: SigningKey) -> None:
-    """Writes the whole file under another name first: who looks meanwhile never sees half a key."""
-    pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    replace_file(path, key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 next time.
 """
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from shared.errors import BadRequest
 from shared.ledger.checkpoint import claimed
+from shared.replace_file import replace_file
 from shared.store import KeptRow, Store
 from shared.store.columns import COLUMNS, DAY_US
 
@@ -76,9 +76,4 @@ def load(path: Path) -> Position:
 
 def save(path: Path, position: Position) -> None:
     """As a whole or not at all. Raises OSError."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.encode(position))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace_file(path, msgspec.json.encode(position), mode=0o666)

@@ -7,6 +7,8 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from shared.asgi import Scope
+from shared.client_address import source as source_of
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.ledger.entry import Entry, Outcome, new_id
@@ -39,10 +41,11 @@ class Strangers:
         self._clock = clock
         self._seen: dict[str, _Many] = {}
 
-    def counted(self, entry: Entry, source: str) -> bool:
-        """Whether a closing `entry` is one of many, to which no row of its own belongs."""
+    def counted(self, entry: Entry, scope: Scope) -> bool:
+        """Whether `entry`, closing the request of `scope`, is one of many, which get no row of their own."""
         if entry.caller is not None or entry.outcome is not Outcome.REFUSED:
             return False
+        source = source_of(scope)
         if source not in self._seen and len(self._seen) >= _MOST_SOURCES:
             source = _ELSEWHERE
         many = self._seen.get(source)

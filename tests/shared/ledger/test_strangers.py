@@ -28,7 +28,7 @@ class Book:
         entry.outcome, entry.reason = Outcome.REFUSED, "unauthenticated"
         for name, value in changed.items():
             setattr(entry, name, value)
-        if not self.strangers.counted(entry, source):
+        if not self.strangers.counted(entry, {"client": (source, 4711)}):
             await self._close(entry, None)
 
 
