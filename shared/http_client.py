@@ -8,19 +8,24 @@ decompression.
 import asyncio
 import functools
 import ssl
+import sys
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self, cast
 
 import aiohttp
-import httpx
 from aiohttp.client_proto import ResponseHandler
-from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from shared.egress import Destination
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 from shared.idle import Idle
+
+# Where click and rich are installed, httpx would bring a command line along: 4 MB and 80 ms for nothing.
+cast("dict[str, ModuleType | None]", sys.modules).setdefault("httpx._main", None)
+
+import httpx  # noqa: E402
+from httpx_aiohttp import AiohttpTransport  # noqa: E402
 
 RawHeaders = Sequence[tuple[bytes | str, bytes | str]]
 _KEEPALIVE_SECONDS = 20

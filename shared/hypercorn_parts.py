@@ -1,9 +1,34 @@
 """Parts of hypercorn that serve here in the place of its own, which have no setting for what they change."""
 
 import h2.events
+import h11
 import hypercorn.protocol
+from h11._writers import ChunkedWriter
+from hypercorn.events import RawData
 from hypercorn.protocol import ws_stream
+from hypercorn.protocol.events import Body, Event
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1 that frames the pieces of a stream by itself: between the first and the last of them h11's
+    states do not change, and walking through them for each costs a third of sending it.
+    """
+
+    async def stream_send(self, event: Event) -> None:
+        if type(event) is Body and self._between():
+            await self.send(RawData(data=b"%x\r\n%b\r\n" % (len(event.data), event.data)))
+        else:
+            await super().stream_send(event)
+
+    def _between(self) -> bool:
+        connection = self.connection
+        return (
+            isinstance(connection, h11.Connection)
+            and connection.our_state is h11.SEND_BODY
+            and isinstance(connection._writer, ChunkedWriter)
+        )
 
 
 class Http2(H2Protocol):
@@ -30,5 +55,6 @@ class Handshake(ws_stream.Handshake):
 
 def install() -> None:
     """For all that hypercorn serves in this process from now on."""
+    hypercorn.protocol.H11Protocol = Http1  # type: ignore[attr-defined]
     hypercorn.protocol.H2Protocol = Http2  # type: ignore[attr-defined]
     ws_stream.Handshake = Handshake  # type: ignore[misc]

@@ -40,6 +40,11 @@ class SseSplitter:
         self._buffer.clear()
         return self._split(data)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing came after the last whole event."""
+        return not self._buffer
+
     def rest(self) -> bytes:
         """What came after the last whole event."""
         return bytes(self._buffer)

@@ -55,7 +55,7 @@ class TypedEvents:
         return b"".join(out)
 
     def end(self) -> bytes:
-        out = self.feed(b"\n\n") if self._splitter.rest() else b""
+        out = b"" if self._splitter.empty else self.feed(b"\n\n")
         if self.done or self.fault:
             return out
         if not self.finals:

@@ -96,6 +96,25 @@ async def test_it_carries_requests_and_streams_as_they_come(name: ServerName) ->
         await client.close()
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (b"GET /stream HTTP/1.1", b"b\r\ndata: one\n\n\r\nb\r\ndata: two\n\n\r\n0\r\n\r\n"),
+        (b"GET /stream HTTP/1.0", b"data: one\n\ndata: two\n\n"),
+        (b"HEAD /stream HTTP/1.1", b""),
+    ],
+)
+async def test_a_stream_is_framed_as_its_client_understands_it(asked: bytes, sent: bytes) -> None:
+    async with served("hypercorn") as (app, url):
+        app.go_on.set()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(asked + b"\r\nhost: x\r\nconnection: close\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(-1), 5)).partition(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == sent
+
+
 @pytest.mark.parametrize("name", SERVERS)
 async def test_it_tells_when_a_client_has_left(name: ServerName) -> None:
     async with served(name) as (app, url):

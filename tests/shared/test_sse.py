@@ -23,6 +23,7 @@ def test_any_cutting_of_a_stream_gives_back_the_same_bytes(stream: bytes, cuts: 
         events += splitter.feed(stream[place : place + size])
         place += size
     assert b"".join(events) + splitter.rest() == stream
+    assert splitter.empty == (not splitter.rest())
 
 
 def test_whole_events_are_split_at_every_kind_of_line_end() -> None:

@@ -85,7 +85,7 @@ class AnthropicDecoder:
 
     def end(self) -> list[Event]:
         """A stream that has said why it stopped lacks nothing but its last event."""
-        found = self.feed(b"\n\n") if self._splitter.rest() else []
+        found = [] if self._splitter.empty else self.feed(b"\n\n")
         if self._over:
             return found
         if self._stop is None:

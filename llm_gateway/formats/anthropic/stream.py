@@ -62,7 +62,7 @@ class AnthropicStream:
         self._beyond = 0
 
     def feed(self, chunk: bytes) -> bytes:
-        if self._begun and _plain(chunk) and not self._splitter.rest():
+        if self._begun and _plain(chunk) and self._splitter.empty:
             self._count(chunk.count(b"\n\n"), len(chunk))
             return chunk
         kept = []

@@ -57,7 +57,7 @@ class GeminiDecoder:
         return out
 
     def end(self) -> list[Event]:
-        out = self.feed(b"\n\n") if self._splitter.rest() else []
+        out = [] if self._splitter.empty else self.feed(b"\n\n")
         if self._stop is None:
             raise UpstreamBroken("the provider's stream ended before it was complete")
         self._close(out)

@@ -85,7 +85,7 @@ class ChatDecoder:
         return found
 
     def end(self) -> list[Event]:
-        found = self.feed(b"\n\n") if self._splitter.rest() else []
+        found = [] if self._splitter.empty else self.feed(b"\n\n")
         if self._over:
             return found
         if not self._begun or (self._finish is None and not self._counted):

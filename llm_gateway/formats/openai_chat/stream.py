@@ -44,7 +44,7 @@ class OpenAIStream:
         self._said = TokensOut()
 
     def feed(self, chunk: bytes) -> bytes:
-        if self._checked and _plain(chunk) and not self._splitter.rest():
+        if self._checked and _plain(chunk) and self._splitter.empty:
             self._said.add(chunk.count(b"\n\n"), len(chunk))
             return chunk
         kept = []
@@ -59,7 +59,7 @@ class OpenAIStream:
         return b"".join(kept)
 
     def end(self) -> bytes:
-        out = self.feed(b"\n\n") if self._splitter.rest() else b""
+        out = b"" if self._splitter.empty else self.feed(b"\n\n")
         if self.done or self.fault:
             return out
         if not self._counted:

@@ -91,7 +91,7 @@ class ResponsesDecoder:
         return found
 
     def end(self) -> list[Event]:
-        found = self.feed(b"\n\n") if self._splitter.rest() else []
+        found = [] if self._splitter.empty else self.feed(b"\n\n")
         if not self._over:
             raise UpstreamBroken("the provider's stream ended before it was complete")
         return found

@@ -65,12 +65,7 @@ class ResponsesStream:
         self._said = TokensOut()
 
     def feed(self, chunk: bytes) -> bytes:
-        if (
-            self._checked
-            and chunk.endswith(b"\n\n")
-            and not self._splitter.rest()
-            and not _SPECIAL.search(chunk)
-        ):
+        if self._checked and chunk.endswith(b"\n\n") and self._splitter.empty and not _SPECIAL.search(chunk):
             self._count(chunk)
             return chunk
         kept = []
@@ -85,7 +80,7 @@ class ResponsesStream:
         return b"".join(kept)
 
     def end(self) -> bytes:
-        out = self.feed(b"\n\n") if self._splitter.rest() else b""
+        out = b"" if self._splitter.empty else self.feed(b"\n\n")
         if not self.done and self.fault is None:
             self.fault = UpstreamBroken("the provider's stream ended before it was complete")
         return out
