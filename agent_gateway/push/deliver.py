@@ -6,6 +6,8 @@ What comes of each stands in the ledger before it leaves the queue.
 
 import asyncio
 import random
+from collections.abc import Coroutine
+from typing import Any
 
 from agent_gateway.config import PushSection
 from agent_gateway.push.outbox import Letter, Outbox
@@ -20,6 +22,9 @@ from shared.redis_client import RedisError
 
 _AT_ONCE, _LOOK_SECONDS = 16, 1.0
 _AGAIN = frozenset((408, 425, 429))
+
+# The status of a webhook's answer and its Retry-After.
+Answer = tuple[int, str | None]
 
 
 class Deliver:
@@ -72,7 +77,7 @@ class Deliver:
         try:
             # Whoever registered it, or the agent, may have been stopped meanwhile.
             self._kill.check(entry)
-            entry.status, after = await self._sent(webhook, letter)
+            entry.status, after = await self._unless_stopped(entry, self._sent(webhook, letter))
         except Refusal as error:
             entry.reason, entry.detail = error.reason, error.detail
             outcome = Outcome.KILLED if isinstance(error, Killed) else Outcome.REFUSED
@@ -82,6 +87,25 @@ class Deliver:
             await self._failed(hook, raw, letter, entry, None)
         else:
             await self._answered(webhook, raw, letter, entry, after)
+
+    async def _unless_stopped(self, entry: Entry, sent: Coroutine[Any, Any, Answer]) -> Answer:
+        """What is under way when a kill arrives is cut. Raises what the kill switch says."""
+        sending = asyncio.create_task(sent)
+        stopped: list[GatestackError] = []
+
+        def cut(reason: GatestackError) -> None:
+            stopped.append(reason)
+            sending.cancel()
+
+        token = self._kill.enter(entry, cut)
+        try:
+            return await sending
+        except asyncio.CancelledError:
+            if not stopped:
+                raise
+            raise stopped[0] from None
+        finally:
+            self._kill.leave(token)
 
     async def _answered(
         self, webhook: Webhook, raw: bytes, letter: Letter, entry: Entry, after: str | None
@@ -121,8 +145,8 @@ class Deliver:
         await self._record.closed(entry, letter, outcome)
         await self._outbox.bury(hook, raw, letter, entry.detail)
 
-    async def _sent(self, webhook: Webhook, letter: Letter) -> tuple[int, str | None]:
-        """Status and Retry-After of the webhook's answer. Redirects are answers, and not followed."""
+    async def _sent(self, webhook: Webhook, letter: Letter) -> Answer:
+        """Redirects are answers, and not followed."""
         destination = await self._egress.check(webhook.url)
         if self._section.https_only and destination.scheme != "https":
             raise Forbidden("webhooks are called over https only")

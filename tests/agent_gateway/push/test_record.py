@@ -1,5 +1,6 @@
 """Every notification has one entry that says what became of it, below the entry of its arrival."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,13 @@ from agent_gateway.push.outbox import _DUE, Letter, Outbox
 from agent_gateway.push.record import Record
 from agent_gateway.push.webhooks import Webhook
 from api_gateway.chain_flags import flags
+from shared.asgi import Send
 from shared.clock import Clock
 from shared.ledger.entry import Outcome
 from shared.ledger.row import Row
 from tests.agent_gateway.gateway import Gateway, gateway, message
 from tests.agent_gateway.push.hook import ALLOW, config, letter, states, webhook
-from tests.support.agents import RunningAgent, Versatile, agent
+from tests.support.agents import Heard, RunningAgent, Versatile, agent, scripted
 from tests.support.serve import someone
 from tests.support.wait import eventually
 
@@ -123,6 +125,19 @@ async def test_what_may_not_be_delivered_is_an_entry_too(tmp_path: Path) -> None
         await _waiting(gate, "http://127.0.0.1:1/", 1)
         [_, row] = await _deliveries(gate, lambda rows: len(rows) == 2)
         assert (row.outcome, row.reason) == (Outcome.KILLED, "killed")
+
+
+async def test_a_kill_cuts_the_delivery_that_is_under_way(tmp_path: Path) -> None:
+    async def deaf(_: Heard, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async with scripted(deaf) as hook, agent(Versatile()) as writer, _gate(tmp_path, writer) as gate:
+        outbox = await _waiting(gate, hook.url, 2)
+        await eventually(lambda: hook.heard, "the first is under way")
+        await gate.edge.kill(gate.parts, user="user:alice")
+        rows = await _deliveries(gate, lambda rows: len(rows) == 2)
+        assert [(row.outcome, row.reason) for row in rows] == [(Outcome.KILLED, "killed")] * 2
+        assert (await outbox.waiting("h1"), len(hook.heard)) == (0, 1)
 
 
 async def test_the_secrets_of_a_webhook_are_not_in_the_ledger(tmp_path: Path) -> None:
