@@ -65,14 +65,10 @@ class Anthropic:
 
     def rate_headers(self, lease: Lease) -> list[Header]:
         """What is left of the tightest request and token limits, where there are such limits."""
-        left = lease.remaining
         return [
             header
-            for unit in ("requests", "tokens")
-            if f"limit_{unit}" in left
-            for header in self._rate(
-                unit, left[f"limit_{unit}"], left[f"remaining_{unit}"], left.get(f"reset_{unit}_s")
-            )
+            for found in lease.left()
+            for header in self._rate(found.unit, found.amount, found.left, found.reset)
         ]
 
     def _rate(self, unit: str, amount: int, left: int, reset: float | None) -> list[Header]:

@@ -90,14 +90,10 @@ def _body(error: GatestackError, named: tuple[str, str | None] | None = None) ->
 
 def rate_headers(lease: Lease) -> list[Header]:
     """What is left of the tightest request and token limits, where there are such limits."""
-    left = lease.remaining
     return [
         header
-        for unit in ("requests", "tokens")
-        if f"limit_{unit}" in left
-        for header in _rate(
-            unit, left[f"limit_{unit}"], left[f"remaining_{unit}"], left.get(f"reset_{unit}_s")
-        )
+        for found in lease.left()
+        for header in _rate(found.unit, found.amount, found.left, found.reset)
     ]
 
 

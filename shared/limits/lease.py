@@ -1,6 +1,6 @@
 """What was reserved for one call, and the refusals where that was not possible. Talks to nobody."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -9,9 +9,25 @@ from shared.errors import BudgetExceeded, LimitExceeded
 from shared.limits.plan import Plan
 from shared.limits.rule import LimitRule
 
-_TOKEN_UNITS = ("tokens", "tokens_in", "tokens_out")
+Shown = Literal["requests", "tokens"]
+_UNITS: tuple[Shown, ...] = ("requests", "tokens")
+_SHOWN: dict[str, Shown] = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "tokens_in": "tokens",
+    "tokens_out": "tokens",
+}
 _BUSY_SECONDS = 1.0  # nobody knows when a call that is under way will end
 _WORDS = {"micros": "micro-dollars", "concurrency": "calls at a time"}
+
+
+class Left(Struct, frozen=True):
+    """`left` of `amount`, and the seconds until it starts anew (None: never)."""
+
+    unit: Shown
+    amount: int
+    left: int
+    reset: int | None
 
 
 class Lease(Struct, frozen=True, kw_only=True):
@@ -28,26 +44,14 @@ class Lease(Struct, frozen=True, kw_only=True):
     reserved: bool = True
     taint: tuple[str, ...] = ()
 
-    @property
-    def remaining(self) -> dict[str, int]:
-        """For rate-limit headers: `limit_requests`, `remaining_requests`, `reset_requests_s` of the tightest
-        limit on requests and the same for tokens. Absent where there is no such limit.
-        """
-        return self._tightest("requests", ("requests",)) | self._tightest("tokens", _TOKEN_UNITS)
-
-    def _tightest(self, name: str, units: Sequence[str]) -> dict[str, int]:
-        if not self.counts:
-            return {}
-        places = [place for place, rule in enumerate(self.plan.rules) if rule.unit in units]
-        if not places:
-            return {}
-        place = min(places, key=lambda place: self.counts[2 * place])
-        found = {
-            f"limit_{name}": self.plan.rules[place].amount,
-            f"remaining_{name}": max(0, self.counts[2 * place]),
-        }
-        reset = self.counts[2 * place + 1]
-        return found | ({f"reset_{name}_s": reset} if reset >= 0 else {})
+    def left(self) -> list[Left]:
+        """For rate-limit headers: of the tightest limits on requests and on tokens, where there are such."""
+        tightest: dict[Shown, Left] = {}
+        for rule, left, reset in zip(self.plan.rules, self.counts[::2], self.counts[1::2], strict=False):
+            unit = _SHOWN.get(rule.unit)
+            if unit is not None and (unit not in tightest or left < tightest[unit].left):
+                tightest[unit] = Left(unit, rule.amount, max(0, left), reset if reset >= 0 else None)
+        return [tightest[unit] for unit in _UNITS if unit in tightest]
 
 
 def limit_refusal(rule: LimitRule, *, used: int, need: int, reset: int) -> LimitExceeded:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from shared.errors import LimitExceeded
+from shared.limits.lease import Left
 from shared.limits.limiter import Limiter
 from shared.limits.plan import Estimate
 from shared.redis_client import Redis
@@ -210,20 +211,14 @@ async def test_windows_begin_at_whole_ones_of_the_servers_clock(limiter: Limiter
 async def test_a_lease_tells_what_is_left_of_the_tightest_limits(limiter: Limiter) -> None:
     rules = [limit(50), limit(9, per="user"), limit(5000, "tokens"), limit(400, "tokens_out", per="user")]
     lease = await reserve(limiter, [*rules, limit(1, "concurrency"), limit(700, "micros")], MODEL_CALL)
-    found = lease.remaining
-    resets = found.pop("reset_requests_s"), found.pop("reset_tokens_s")
-    assert found == {
-        "limit_requests": 9,
-        "remaining_requests": 8,
-        "limit_tokens": 400,
-        "remaining_tokens": 310,
-    }
-    assert all(0 < reset <= 31 * 86400 for reset in resets)
+    found = lease.left()
+    assert [(left.unit, left.amount, left.left) for left in found] == [
+        ("requests", 9, 8),
+        ("tokens", 400, 310),
+    ]
+    assert all(left.reset is not None and 0 < left.reset <= 31 * 86400 for left in found)
 
 
 async def test_a_lease_tells_nothing_of_limits_that_are_not_there(limiter: Limiter) -> None:
-    assert (await reserve(limiter)).remaining == {}
-    assert (await reserve(limiter, [limit(5, window="total")])).remaining == {
-        "limit_requests": 5,
-        "remaining_requests": 4,
-    }
+    assert (await reserve(limiter)).left() == []
+    assert (await reserve(limiter, [limit(5, window="total")])).left() == [Left("requests", 5, 4, None)]
