@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from llm_gateway.authorize import unknown
 from llm_gateway.bill import ESTIMATED
-from llm_gateway.catalog import Catalog, Model
+from llm_gateway.catalog import Catalog, Model, Target
 from llm_gateway.config import Section
 from llm_gateway.endpoints.admit import Admit
 from llm_gateway.endpoints.counted import read_usage
@@ -26,6 +26,7 @@ from llm_gateway.endpoints.upstream import Upstream, address_of
 from llm_gateway.files import JSON, known, number_in, read_object, text_in
 from llm_gateway.prices import ceiling, cost
 from llm_gateway.route import aim
+from llm_gateway.router.section import MAIN
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.dialects.openai import rate_headers
@@ -124,7 +125,7 @@ class Batches:
             if model is None or not permit.decide(model).allowed:
                 flight.entry.decision = "deny"
                 raise unknown(name)
-            targets = [target for target in model.targets if target.provider.name == file.provider]
+            targets = _targets(model, file.provider)
             if not targets:
                 raise unknown(name)
             aim(targets[0], flight)
@@ -201,8 +202,7 @@ class Batches:
             target.price
             for name in lines.models
             if (model := self._catalog.find(name)) is not None
-            for target in model.targets
-            if target.provider.name == held.provider
+            for target in _targets(model, held.provider)
         ]
         usage, entry = flight.entry.usage, flight.entry
         usage.tokens_in += max(0, used.tokens_in - lines.tokens_in)
@@ -248,6 +248,11 @@ class Batches:
     def _address(self, held: Held, more: str = "") -> str:
         provider = known(self._catalog, held)
         return address_of(provider, "batches", "/batches", more=f"/{quote(held.upstream, safe='')}{more}")
+
+
+def _targets(model: Model, provider: str) -> list[Target]:
+    """Where a batch at `provider` may have asked it: other groups than the main one are for single calls."""
+    return [each for each in model.targets if each.group == MAIN and each.provider.name == provider]
 
 
 def _status(shown: Any) -> str:

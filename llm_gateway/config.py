@@ -17,7 +17,7 @@ from llm_gateway.known import OpenAIWire, table
 from llm_gateway.prices import Price
 from llm_gateway.prices import problems as price_problems
 from llm_gateway.quirks import Quirks
-from llm_gateway.router.section import MAIN, RouterSection, RoutingSection, router_problems
+from llm_gateway.router.section import MAIN, RouterSection, RoutingSection, mirror_problems, router_problems
 from llm_gateway.router.section import problems as routing_problems
 from llm_gateway.transcripts.section import TranscriptSection
 from llm_gateway.transcripts.section import problems as transcript_problems
@@ -292,3 +292,7 @@ def _model(model: ModelSection, providers: dict[str, ProviderSection]) -> Iterat
             yield from (f"{path}.{problem}" for problem in price_problems(price))
     named = [(target.group, f"{target.provider}/{target.model}") for target in model.targets]
     yield from routing_problems(model.routing, named)
+    known_kinds = [
+        (each.group, providers[each.provider].kind) for each in model.targets if each.provider in providers
+    ]
+    yield from mirror_problems(model.routing, known_kinds)

@@ -20,6 +20,7 @@ from llm_gateway.endpoints.pages import listed, page_of
 from llm_gateway.endpoints.relay import CutOnceStarted, length_of, stream_bytes
 from llm_gateway.endpoints.upload import Upload
 from llm_gateway.endpoints.upstream import Upstream, address_of
+from llm_gateway.files_owned import OwnedFiles
 from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.providers import Provider
 from llm_gateway.reach import Reach
@@ -59,6 +60,7 @@ class Files:
         self._admit = admit
         self._catalog = catalog
         self._owned = owned
+        self._named = OwnedFiles(owned, account_ids=section.account_ids)
         self._upstream = upstream
 
     def find(self, exchange: Exchange) -> Errand:
@@ -90,6 +92,7 @@ class Files:
                 line_bytes=self._line_bytes,
                 reach=self._reach,
                 guards=self._guards,
+                files=self._named,
             )
             await upload.check(lines)
             provider = lines.provider

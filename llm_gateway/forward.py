@@ -13,10 +13,12 @@ from llm_gateway.bill import Bill
 from llm_gateway.call import Call
 from llm_gateway.relay import Keep, relay
 from llm_gateway.router.mirror import Mirrors
+from llm_gateway.router.mirrored import ChatCopy
 from llm_gateway.router.plan import Plan
 from llm_gateway.router.ranking import Draw
 from llm_gateway.router.retry import RetryBudget
 from llm_gateway.router.search import Search
+from llm_gateway.router.shadow import Shadow
 from llm_gateway.router.state import State, size_class
 from llm_gateway.router.tries import Once, Tries
 from shared.account import Flight
@@ -62,7 +64,9 @@ class Forward:
         bill = Bill(flight.entry, call.ask, self._clock)
         passed = [header for header in exchange.headers if header[0] in _PASSED]
         if self._mirrors is not None:
-            self._mirrors.start(plan.routes, flight, call, passed)
+            self._mirrors.start(
+                plan.routes, self._state, flight, lambda shadow: self._copied(shadow, call, passed)
+            )
         tries = self._tries(flight, call, plan, bill, passed, keep=bool(keepers))
         try:
             answer = await tries.answer()
@@ -74,6 +78,9 @@ class Forward:
         finally:
             tries.ended()
             bill.write()
+
+    def _copied(self, shadow: Shadow, call: Call, passed: Headers) -> ChatCopy:
+        return ChatCopy(self._http, shadow, call, passed, self._clock, max_reply_bytes=self._cap)
 
     def _tries(
         self, flight: Flight, call: Call, plan: Plan, bill: Bill, passed: Headers, *, keep: bool

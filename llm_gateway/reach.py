@@ -4,6 +4,7 @@ what they are told; other models, which nobody has been asked about.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from llm_gateway.ask import Ask
 from llm_gateway.endpoints.owned import spelled
-from llm_gateway.files_named import kind_of, named, objects, told
+from llm_gateway.files_named import ONE, SEVERAL, kind_of, named, objects, told
 from shared.errors import BadRequest
 
 Json = dict[str, Any]
@@ -25,14 +26,25 @@ _SERVERS = ("mcp_servers", "mcpServers")
 # call.
 _WORDS = (b"container", b'"mcp', b'"retrieval"', b'"files/')
 _JOINED = (b"file_id", b"vector_store", b"skill_id", b'"file_search"', b'"file_uri"', b"mcp_")
-_FILES = (b'"fileUri"', b'"fileSearch"')
-_PLACES = (b"gs:", b"GS:", b"s3:", b"S3:", b"googleapis")
+_FILES = (b'"fileuri"', b'"filesearch"')
+_PLACES = (b"gs:", b"s3:", b"googleapis")
 _MODEL = b'"model"'
 # Plain characters written as numbers: any name may be hidden so.
 _ESCAPED = re.compile(rb"\\u00[2-7]")
 _ADDRESSES = ("url", "image_url", "file_url", "fileUri", "file_uri")
 _STORES = ("fileSearch", "file_search", "retrieval")
 _OWN_TOOLS = frozenset(("function", "custom", None))
+# All members that are looked for. Some decoders find a member in whichever case its name is written.
+_NAMES = frozenset(
+    (
+        *(*_MODELS, *_OF_ACCOUNT, *_SERVERS, *_ADDRESSES, *_STORES, ONE, SEVERAL),
+        *("type", "model", "tools", "container", "container_id", "skill_id", "vector_store_ids"),
+        *("server_url", "connector_id", "tunnel_id"),
+    )
+)
+# A string, and the colon that makes it a member's name.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"\s*+(:?)', re.DOTALL)
+_IN_ANY_CASE = frozenset(name.lower() for name in _NAMES)
 
 
 class Reach(Struct, frozen=True):
@@ -42,7 +54,7 @@ class Reach(Struct, frozen=True):
     account_ids: bool = False
 
     def refuse(self, ask: Ask) -> None:
-        """For where nobody can be asked whose a file is. Raises BadRequest."""
+        """For where nobody asks whose a file is. Raises BadRequest."""
         if self.files(ask) and not self.account_ids:
             raise in_account()
 
@@ -57,6 +69,7 @@ class Reach(Struct, frozen=True):
         Raises BadRequest for everything else that it may not reach for.
         """
         self.refuse_models(ask)
+        _refuse_respelled(ask.spans)
         if not self.account_ids:
             for name in _OF_ACCOUNT:
                 if _given(ask, name):
@@ -75,8 +88,10 @@ class Reach(Struct, frozen=True):
             whole = msgspec.json.decode(ask.body)
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not valid JSON: {error}", cause=error) from error
+        _refuse_doubled(ask.body, whole)
         files: dict[str, None] = {}
         for value in objects(whole):
+            _refuse_respelled(value)
             for member, id in named(value):
                 if spelled("file", id):
                     files[id] = None
@@ -105,7 +120,27 @@ def in_account(name: str = "file_id") -> BadRequest:
     return _refused(name, _ACCOUNT)
 
 
+def _refuse_respelled(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in _NAMES and name.lower() in _IN_ANY_CASE:
+            raise _refused(name, "could be read as another member: write it as it is documented")
+
+
+def _refuse_doubled(body: bytes, whole: Any) -> None:
+    """Of members that stand twice in one object, `whole` holds the last; a provider may take the first."""
+    kept, waiting = 0, [whole]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            kept += len(value)
+            value = value.values()
+        waiting += [item for item in value if isinstance(item, dict | list)]
+    if _STRING.findall(body).count(b":") > kept:
+        raise BadRequest("a member stands twice in one object: two readers could take two values")
+
+
 def _suspect(body: bytes) -> bool:
+    body = body.lower()
     if any(word in body for word in _WORDS) or (b"\\u00" in body and _ESCAPED.search(body)):
         return True
     if b"_" in body and any(word in body for word in _JOINED):

@@ -15,7 +15,7 @@ from llm_gateway.router.facts import context
 from llm_gateway.router.ordered import ordered
 from llm_gateway.router.plan import Plan, Routes, plain_plan, routes
 from llm_gateway.router.ranking import Draw
-from llm_gateway.router.section import MAIN, ClassifierSection
+from llm_gateway.router.section import CHAT, MAIN, ClassifierSection
 from llm_gateway.router.state import State
 from llm_gateway.router.task import Chosen, Scorer, Task
 from shared.account import Flight
@@ -71,9 +71,7 @@ class Router:
 
     def _tied(self, way: _Way, pin: Pin, model: Model, flight: Flight, call: Call) -> Plan:
         """Of those that have what the call names, as the model's routing says, and nobody else."""
-        mirror = way.routes.section.mirror
-        paid = [target for target in model.targets if mirror is None or target.group != mirror.to]
-        known = way.routes.narrowed(pin.among(paid))
+        known = way.routes.narrowed(pin.among(way.routes.paid))
         [group, *_] = (name for name in (MAIN, *known.groups) if known.groups.get(name))
         if len(known.model.targets) > 1:
             chosen = self._chosen(way, model, flight, call)
@@ -120,6 +118,8 @@ def aim(target: Target, aiming: Aiming) -> None:
 
 def _way(model: Model, state: State) -> _Way:
     known, section = routes(model), model.routing
+    if section.mirror is not None and CHAT not in section.mirror.endpoints:
+        known = known.narrowed(known.paid)
     classifier = _classifier(section.classifier) if section.classifier is not None else None
     tasked = section.rules or classifier or section.canary
     return _Way(

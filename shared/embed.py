@@ -24,6 +24,15 @@ def embed(texts: Sequence[str]) -> Vectors:
     return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0), dtype=np.float32)
 
 
+def embed_one(text: str) -> Vectors:
+    """The row of `embed([text])`, without what several texts at once cost: for who waits for one."""
+    model = _model()
+    found = model.tokenizer.encode(text, add_special_tokens=False).ids
+    row: Vectors = model.embedding[found].sum(axis=0)
+    length = np.sqrt(row @ row)
+    return row / length if length > 0 else row
+
+
 @cache
 def _model() -> Any:
     # Half a second and 60 MB: only for those who have configured something that needs it.

@@ -13,6 +13,7 @@ from llm_gateway.cache.key import Names
 from llm_gateway.cache.place import Place
 from llm_gateway.catalog import Model
 from llm_gateway.endpoints.endpoint import Endpoint, Inquiry
+from llm_gateway.router.section import MAIN
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.clock import Clock
@@ -64,8 +65,11 @@ class BodyCache:
         endpoint: Endpoint,
         inquiry: Inquiry,
         guards: Sequence[GuardSection],
+        group: str,
     ) -> FoundBody:
-        """Raises BadRequest when the caller's own wishes about keeping make no sense."""
+        """`group` is who it would be asked: another model's vectors are no answer to those who use this one.
+        Raises BadRequest when the caller's own wishes about keeping make no sense.
+        """
         section, entry = self._section, flight.entry
         if section is None or not inquiry.lasting:
             return _NOTHING
@@ -75,7 +79,8 @@ class BodyCache:
         entry.cache = "miss" if wishes.serve else "bypass"
         asked = msgspec.structs.replace(inquiry, body=inquiry.lasting)
         try:
-            name = Names(grant, model, section.share, guards).exact(asked, endpoint.paths[0])
+            spoken = endpoint.paths[0] if group == MAIN else f"{endpoint.paths[0]} {group}"
+            name = Names(grant, model, section.share, guards).exact(asked, spoken)
         except (ValueError, RecursionError):
             # Whether a request can be understood is for the provider to say that gets it.
             entry.cache = "bypass"

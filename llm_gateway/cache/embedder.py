@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from llm_gateway.cache.config import EmbedderSection
-from shared.embed import Vectors, embed
+from shared.embed import Vectors, embed_one
 from shared.errors import UpstreamBroken
 from shared.http_client import HttpClient
 
@@ -32,10 +32,9 @@ class Builtin:
 
     async def vector(self, text: str) -> Vectors:
         if not self._ready:
-            await asyncio.to_thread(embed, [""])
+            await asyncio.to_thread(embed_one, "")
             self._ready = True
-        row: Vectors = embed([text[:_LONGEST_TEXT]])[0]
-        return row
+        return embed_one(text[:_LONGEST_TEXT])
 
 
 class _Row(Struct, frozen=True):

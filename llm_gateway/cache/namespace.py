@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from llm_gateway.cache.rows import Rows
 from shared.embed import Vectors
 from shared.redis_client import Redis
 
-_FIRST_ROWS = 64
 _STEP = 1000
 _NAMESPACES = 128
 
@@ -29,7 +29,7 @@ _unpack = msgspec.msgpack.Decoder(Kept).decode
 class Namespace:
     def __init__(self, most: int) -> None:
         self._most = most
-        self._vectors: Vectors = np.zeros((0, 0), dtype=np.float32)
+        self._rows = Rows(0)
         self._answers: list[str] = []
         self._telling: list[str] = []
         self._last = b"-"
@@ -37,7 +37,11 @@ class Namespace:
     async def follow(self, redis: Redis, name: str) -> None:
         """Takes in what any process has added since."""
         while True:
-            found = await redis.execute("XRANGE", name, self._last, "+", "COUNT", _STEP)
+            last = self._last
+            found = await redis.execute("XRANGE", name, last, "+", "COUNT", _STEP)
+            if self._last != last:
+                # Another call has taken them in while this one waited.
+                continue
             for entry_id, fields in found:
                 self._last = b"(" + entry_id
                 self._add(_unpack(fields[1]))
@@ -46,41 +50,29 @@ class Namespace:
 
     def nearest(self, vector: Vectors, words: str, threshold: float) -> str | None:
         """The name of the answer to the nearest question from `threshold` on with the same telling words."""
-        count = len(self._answers)
-        if not count or self._vectors.shape[1] != len(vector):
+        if self._rows.width != len(vector):
             return None
-        # Not `@`: its threads wait for each other longer than one core needs for all of it.
-        scores = np.einsum("ij,j->i", self._vectors[:count], vector)
-        best = int(scores.argmax())
-        if scores[best] >= threshold and self._telling[best] != words:
-            fitting = [place for place, told in enumerate(self._telling) if told == words]
-            best = max(fitting, key=lambda place: float(scores[place]), default=-1)
-        return self._answers[best] if best >= 0 and scores[best] >= threshold else None
+        places, scores = self._rows.near(vector, threshold)
+        for place in map(int, places[np.argsort(-scores, kind="stable")]):
+            if self._telling[place] == words:
+                return self._answers[place]
+        return None
 
     def _add(self, kept: Kept) -> None:
         vector = np.frombuffer(kept.vector, dtype=np.float16).astype(np.float32)
-        place = len(self._answers)
-        if self._vectors.shape[1] not in (0, len(vector)):
+        if self._rows.width != len(vector):
             # The embedder was changed: nothing that another one made can be compared.
-            self._answers, self._telling, place = [], [], 0
-            self._vectors = np.zeros((0, 0), dtype=np.float32)
-        if place >= self._most:
+            self._rows, self._answers, self._telling = Rows(len(vector)), [], []
+        if len(self._rows) >= self._most:
             self._halve()
-            place = len(self._answers)
-        if place >= len(self._vectors):
-            grown = np.zeros((min(max(_FIRST_ROWS, place * 2), self._most), len(vector)), dtype=np.float32)
-            if place:
-                grown[:place] = self._vectors[:place]
-            self._vectors = grown
-        self._vectors[place] = vector
+        self._rows.add(vector)
         self._answers.append(kept.answer)
         self._telling.append(kept.telling)
 
     def _halve(self) -> None:
         """The older half goes: the oldest are the first to have run out."""
         gone = len(self._answers) // 2 or 1
-        left = len(self._answers) - gone
-        self._vectors[:left] = self._vectors[gone : gone + left]
+        self._rows.drop(gone)
         del self._answers[:gone], self._telling[:gone]
 
 

@@ -1,6 +1,7 @@
 """One attempt at one target: the call goes out, and it is certain that an answer comes back."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 
 from msgspec import Struct
@@ -10,8 +11,7 @@ from llm_gateway.endpoints.endpoint import Endpoint, Inquiry, Outbound, Shape, W
 from llm_gateway.endpoints.tab import Tab
 from llm_gateway.endpoints.upstream import Upstream, address_of, refusal
 from llm_gateway.formats import StreamReader
-from llm_gateway.route import aim
-from shared.account import Flight
+from llm_gateway.route import Aiming, aim
 from shared.asgi import Headers
 from shared.errors import UpstreamBroken, UpstreamFault, UpstreamRefused, UpstreamTimeout
 from shared.http_client import Reply
@@ -49,14 +49,14 @@ class Attempt:
     def __init__(
         self,
         upstream: Upstream,
-        flight: Flight,
+        flight: Aiming,
         endpoint: Endpoint,
         inquiry: Inquiry,
         tab: Tab,
         passed: Headers,
         *,
         max_reply_bytes: int,
-        until: float,
+        until: float = math.inf,
     ) -> None:
         self._until = until
         self._upstream = upstream

@@ -1,5 +1,5 @@
-"""The file of a batch, line by line while it is uploaded: every line's model and path are allowed to the
-caller and lead to one provider, or the file does not get there.
+"""The file of a batch, line by line while it is uploaded: every line's model, path and files are allowed to
+the caller and lead to one provider, or the file does not get there.
 
 Source: https://platform.openai.com/docs/guides/batch
 """
@@ -16,9 +16,12 @@ from llm_gateway.endpoints.admit import Permit
 from llm_gateway.endpoints.endpoint import speaks_openai
 from llm_gateway.endpoints.json_body import COUNT, NAME, TEXT, Members, read_members, respelled
 from llm_gateway.endpoints.owned import Lines
+from llm_gateway.files_named import renamed
+from llm_gateway.files_owned import OwnedFiles
 from llm_gateway.formats.openai_responses.refused import refuse, refuse_names
 from llm_gateway.guards.selected import ChatGuards
 from llm_gateway.members import spliced
+from llm_gateway.pin import Pin
 from llm_gateway.prices import cost
 from llm_gateway.providers import Provider
 from llm_gateway.reach import Reach
@@ -36,6 +39,7 @@ URLS: dict[str, tuple[str, ...]] = {
     "/v1/embeddings": (),
     "/v1/moderations": (),
     "/v1/images/generations": (),
+    "/v1/images/edits": (),
 }
 _MEMBERS = frozenset(("custom_id", "method", "url", "body"))
 # They name what the provider keeps for our account, which may be another caller's.
@@ -57,6 +61,7 @@ class BatchLines:
         line_bytes: int,
         reach: Reach,
         guards: ChatGuards,
+        files: OwnedFiles,
     ) -> None:
         self.provider: Provider | None = None
         self._catalog = catalog
@@ -65,6 +70,7 @@ class BatchLines:
         self._cap = line_bytes
         self._reach = reach
         self._guards = guards
+        self._files = files
         self._rest = b""
         self._number = 0
         self._url = ""
@@ -73,15 +79,17 @@ class BatchLines:
         self._micros = 0
         self._count = 0
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The lines that `chunk` completes, as the provider gets them. Raises BadRequest naming the line."""
+    async def feed(self, chunk: bytes) -> bytes:
+        """The lines that `chunk` completes, as the provider gets them. Raises BadRequest naming the line, and
+        Unavailable.
+        """
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > self._cap:
             self._refuse(f"is larger than {self._cap} bytes", self._number + 1)
-        return b"".join(map(self._line, lines))
+        return b"".join([await self._line(line) for line in lines])
 
-    def end(self) -> bytes:
-        out = self._line(self._rest)
+    async def end(self) -> bytes:
+        out = await self._line(self._rest)
         self._rest = b""
         if not self._count:
             raise BadRequest("the file holds no request: a batch has one JSON object a line")
@@ -97,7 +105,7 @@ class BatchLines:
             micros=self._micros,
         )
 
-    def _line(self, line: bytes) -> bytes:
+    async def _line(self, line: bytes) -> bytes:
         self._number += 1
         if not line.strip():
             return b""
@@ -105,12 +113,12 @@ class BatchLines:
             self._refuse(f"is too much: at most {self._cap} bytes a line and {_LINES_MAX} requests")
         self._count += 1
         try:
-            return self._request(line.strip()) + b"\n"
+            return await self._request(line.strip()) + b"\n"
         except Refusal as error:
             data = error.data if isinstance(error.data, dict) else {}
             raise BadRequest(f"line {self._number}: {error.detail}", cause=error, data=data) from error
 
-    def _request(self, line: bytes) -> bytes:
+    async def _request(self, line: bytes) -> bytes:
         outer = read_members(line)
         for name in outer.found:
             if name not in _MEMBERS:
@@ -124,18 +132,20 @@ class BatchLines:
         for name in _FOREIGN:
             if bytes(request.found.get(name, b"null")) != b"null":
                 raise BadRequest(f"{name} cannot be used in a batch: whose it is cannot be told there")
-        self._refuse_reach(request)
-        model, target = self._target(request.need("model", NAME))
+        pin = await self._files.pin(self._permit.caller, self._reaches(request))
+        model, target = self._target(request.need("model", NAME), pin)
         self._estimate(request, model, target)
-        return spliced(line, {outer.spans["body"]: respelled(request.body, request.spans, target.model)})
+        body = respelled(request.body, request.spans, target.model)
+        return spliced(line, {outer.spans["body"]: renamed(body, pin.files) if pin.files else body})
 
-    def _refuse_reach(self, request: Members) -> None:
-        """A line may ask for no more than a call of its own."""
+    def _reaches(self, request: Members) -> tuple[str, ...]:
+        """The files that a line names, which may ask for no more than a call of its own."""
         ask = Ask(model="", stream=False, body=request.body, spans=request.spans, tokens_in=0)
-        self._reach.refuse(ask)
+        files = self._reach.files(ask)
         if self._url == "/v1/responses":
             refuse(request.found, remote_tools=self._reach.remote_tools)
             refuse_names(request.found)
+        return files
 
     def _same_url(self, url: str) -> None:
         if url not in URLS:
@@ -144,13 +154,14 @@ class BatchLines:
             raise BadRequest(f"url is {url} and that of the lines before is {self._url}: a batch has one")
         self._url = url
 
-    def _target(self, name: str) -> tuple[Model, Target]:
+    def _target(self, name: str, pin: Pin) -> tuple[Model, Target]:
         known = self._targets.get(name)
         if known is None:
-            known = self._targets[name] = self._allowed(name)
+            known = self._targets[name] = self._allowed(name, pin)
+        pin.among((known[1],))
         return known
 
-    def _allowed(self, name: str) -> tuple[Model, Target]:
+    def _allowed(self, name: str, pin: Pin) -> tuple[Model, Target]:
         model = self._catalog.find(name)
         if model is None:
             raise unknown(name)
@@ -161,7 +172,7 @@ class BatchLines:
             self._flight.entry.findings += (f"refused:{decision.hop}",)
             raise unknown(name)
         self._refuse_unseen(model)
-        target = self._chosen(model)
+        target = self._chosen(model, pin)
         aim(target, self._flight)
         return model, target
 
@@ -175,9 +186,9 @@ class BatchLines:
                 "every call of it, and they cannot look into a batch; send the calls one by one"
             )
 
-    def _chosen(self, model: Model) -> Target:
-        """The model where the batch goes: wherever the first line's model is first."""
-        for target in route(model, self._flight):
+    def _chosen(self, model: Model, pin: Pin) -> Target:
+        """The model where the batch goes: wherever the first line's files are, or its model is first."""
+        for target in pin.among(route(model, self._flight)):
             if self.provider is None and speaks_openai(target.provider):
                 self.provider = target.provider
             if target.provider is self.provider:
@@ -194,7 +205,7 @@ class BatchLines:
         lengths = URLS[self._url]
         allowed = max((request.get(name, _TOKENS) or 0 for name in lengths), default=0)
         made = (allowed or model.default_output_tokens) * (request.get("n", COUNT) or 1) if lengths else 0
-        units = (request.get("n", COUNT) or 1) if self._url.endswith("/generations") else 0
+        units = (request.get("n", COUNT) or 1) if self._url.startswith("/v1/images/") else 0
         used = Usage(tokens_in=len(request.body) // _BYTES_PER_TOKEN, tokens_out=made, units=units)
         self._usage.tokens_in += used.tokens_in
         self._usage.tokens_out += used.tokens_out

@@ -7,16 +7,19 @@ import random
 
 from llm_gateway.endpoints.attempt import Attempt
 from llm_gateway.endpoints.endpoint import Endpoint, Inquiry, Whole
+from llm_gateway.endpoints.mirrored import InquiryCopy
 from llm_gateway.endpoints.relay import relay
 from llm_gateway.endpoints.tab import Tab
 from llm_gateway.endpoints.upstream import Upstream
+from llm_gateway.router.mirror import Mirrors
 from llm_gateway.router.plan import Plan
 from llm_gateway.router.retry import RetryBudget
 from llm_gateway.router.search import Search
+from llm_gateway.router.shadow import Shadow
 from llm_gateway.router.state import State, size_class
 from llm_gateway.router.tries import Turns
 from shared.account import Flight
-from shared.asgi import Exchange
+from shared.asgi import Exchange, Headers
 from shared.clock import Clock
 from shared.errors import UpstreamFault
 from shared.http_client import HttpClient
@@ -25,7 +28,9 @@ _PASSED = frozenset((b"openai-beta",))
 
 
 class Forward:
-    """`retries` are counted together with those of chats, `state` is that of one endpoint."""
+    """`retries` are counted together with those of chats, `state` is that of one endpoint. `mirrors` is None
+    where no model has any.
+    """
 
     def __init__(
         self,
@@ -35,12 +40,14 @@ class Forward:
         clock: Clock,
         *,
         max_reply_bytes: int,
+        mirrors: Mirrors | None,
     ) -> None:
         self._upstream = Upstream(http)
         self._state = state
         self._retries = retries
         self._clock = clock
         self._cap = max_reply_bytes
+        self._mirrors = mirrors
 
     async def __call__(
         self, exchange: Exchange, flight: Flight, endpoint: Endpoint, inquiry: Inquiry, plan: Plan
@@ -50,6 +57,13 @@ class Forward:
         """
         tab = Tab(flight.entry, inquiry, self._clock)
         passed = [header for header in exchange.headers if header[0] in _PASSED]
+        if self._mirrors is not None:
+            self._mirrors.start(
+                plan.routes,
+                self._state,
+                flight,
+                lambda shadow: self._copied(shadow, endpoint, inquiry, passed),
+            )
         search = Search(plan, asyncio.get_running_loop().time, self._retries, random.random)
         attempt = Attempt(
             self._upstream,
@@ -73,3 +87,8 @@ class Forward:
             turns.ended()
             tab.write()
         return answer.content.body if isinstance(answer.content, Whole) else b""
+
+    def _copied(self, shadow: Shadow, endpoint: Endpoint, inquiry: Inquiry, passed: Headers) -> InquiryCopy:
+        return InquiryCopy(
+            self._upstream, shadow, endpoint, inquiry, passed, self._clock, max_reply_bytes=self._cap
+        )

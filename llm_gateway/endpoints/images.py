@@ -103,6 +103,9 @@ def _described(body: bytes) -> Inquiry:
 
 def _sent(body: bytes, content_type: str, needs: str = "") -> Inquiry:
     form = read_form(body, content_type)
+    for part in form.parts:
+        if "file_id" in part.head.name.casefold():
+            raise BadRequest(f"{part.head.name[:64]}: a form brings its images; only JSON can name them")
     prompt = form.text("prompt")
     if needs and not form.text(needs):
         raise BadRequest(f"you must provide a {needs} parameter", data={"param": needs})

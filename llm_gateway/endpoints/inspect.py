@@ -1,8 +1,7 @@
 """Guards over what is sent to other endpoints than chat: the texts that an inquiry holds."""
 
 from llm_gateway.catalog import Model
-from llm_gateway.chat.parts import Text
-from llm_gateway.chat.request import Chat, Message
+from llm_gateway.endpoints.as_chat import as_chat
 from llm_gateway.endpoints.endpoint import Inquiry
 from llm_gateway.guards.selected import ChatGuards
 from shared.account import Flight
@@ -24,8 +23,7 @@ class Inspect:
         active = self._guards.for_caller(caller, model, flight.entry.tags)
         if not active:
             return ()
-        said = Message(role="user", parts=tuple(Text(text=text) for text in inquiry.texts))
-        chat = Chat(origin="texts", model=inquiry.model, messages=(said,))
+        chat = as_chat(inquiry)
         if await self._guards.run(active, chat, flight).request(chat) is not chat:
             raise Forbidden(
                 "a guard would take something out of this text, and this endpoint sends texts as they are: "

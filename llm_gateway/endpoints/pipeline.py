@@ -13,8 +13,11 @@ from llm_gateway.endpoints.forward import Forward
 from llm_gateway.endpoints.inspect import Inspect
 from llm_gateway.endpoints.replay import replay
 from llm_gateway.endpoints.route import EndpointRouter
+from llm_gateway.files_named import renamed
+from llm_gateway.files_owned import OwnedFiles
 from llm_gateway.limit import Limit
 from llm_gateway.multipart import Part
+from llm_gateway.pin import Pin
 from llm_gateway.reach import Reach
 from shared.account import Account
 from shared.approvals import Park
@@ -39,6 +42,7 @@ class EndpointPipeline:
         forward: Forward,
         max_body_bytes: int,
         reach: Reach,
+        files: OwnedFiles,
     ) -> None:
         self._endpoint = endpoint
         self._account = account
@@ -52,6 +56,7 @@ class EndpointPipeline:
         self._forward = forward
         self._max_body_bytes = max_body_bytes
         self._reach = reach
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
@@ -62,17 +67,22 @@ class EndpointPipeline:
             inquiry, body = await self._read(exchange)
             grant, model = await self._authorize(flight, caller, inquiry)
             flight.taint = model.labels
+            pin = await self._files.pin(caller, inquiry.files)
             async with await approve(self._park, grant, told(inquiry, body), flight):
                 flight.lease = await self._limit(
                     grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
                 )
             exchange.stamps += self._endpoint.rate_headers(flight.lease)
             guards = await self._inspect(inquiry, flight, model)
-            found = await self._cache.find(exchange, flight, grant, model, self._endpoint, inquiry, guards)
+            chosen = self._route.choose(self._endpoint, model, inquiry, flight)
+            found = await self._cache.find(
+                exchange, flight, grant, model, self._endpoint, inquiry, guards, chosen.group
+            )
             if found.kept is not None:
                 await replay(exchange, flight, found.kept)
                 return
-            plan = self._route(self._endpoint, _silent(model, inquiry), inquiry, flight)
+            plan = self._route(self._endpoint, _silent(model, inquiry), inquiry, flight, chosen, pin)
+            inquiry = self._renamed(exchange, inquiry, pin)
             body = await self._forward(exchange, flight, self._endpoint, inquiry, plan)
             self._cache.keep(found.place, body, flight)
 
@@ -82,11 +92,18 @@ class EndpointPipeline:
         content_type = exchange.header("content-type") or ""
         body = await exchange.body(self._max_body_bytes)
         inquiry = self._endpoint.read(body, content_type, exchange.path_params)
-        if inquiry.names:
-            self._reach.refuse(inquiry)
-        else:
+        if not inquiry.names:
             self._reach.refuse_models(inquiry)
+        elif files := self._reach.files(inquiry):
+            inquiry = msgspec.structs.replace(inquiry, files=files)
         return inquiry, body
+
+    def _renamed(self, exchange: Exchange, inquiry: Inquiry, pin: Pin) -> Inquiry:
+        """`inquiry` with its files under the names of the provider that keeps them."""
+        if not pin.files:
+            return inquiry
+        body = renamed(inquiry.body, pin.files)
+        return self._endpoint.read(body, exchange.header("content-type") or "", exchange.path_params)
 
 
 def told(inquiry: Inquiry, body: bytes) -> bytes:

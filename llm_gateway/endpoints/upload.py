@@ -61,9 +61,9 @@ class Upload:
         while lines.provider is None and not self._over:
             event = await anext(self._events, None)
             if isinstance(event, Data):
-                self._ready.append(lines.feed(event.data))
+                self._ready.append(await lines.feed(event.data))
             else:
-                self._ready.append(lines.end())
+                self._ready.append(await lines.end())
                 self._next, self._over = event, True
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -102,9 +102,9 @@ class Upload:
             if isinstance(event, Head):
                 self._next = event
                 break
-            yield self._lines.feed(event.data) if self._lines is not None else event.data
+            yield await self._lines.feed(event.data) if self._lines is not None else event.data
         if self._lines is not None:
-            yield self._lines.end()
+            yield await self._lines.end()
 
     def _later(self, head: Head | None) -> str:
         if head is None:

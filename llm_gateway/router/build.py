@@ -18,8 +18,8 @@ from shared.parts import Parts
 
 
 class Routing:
-    """`route` and `forward` are the stages of chats, `budget` is for the retries of all calls; `state()` is
-    for the operator's page.
+    """`route` and `forward` are the stages of chats, `budget` is for the retries of all calls and `mirrors`
+    for copies of all of them, None where no model has a mirror; `state()` is for the operator's page.
     """
 
     def __init__(self, section: Section, catalog: Catalog, parts: Parts) -> None:
@@ -29,15 +29,9 @@ class Routing:
         self._state = State(parts.clock, self._rule)
         self._beside: dict[str, State] = {}
         self.budget = RetryBudget(section.router.retry_budget, parts.clock)
-        self._mirrors = Mirrors(
-            parts.http,
-            self._state,
-            parts.ledger,
-            parts.kill,
-            parts.clock,
-            max_reply_bytes=section.max_reply_bytes,
-            draw=random.random,
-        )
+        self._mirrors = Mirrors(parts.ledger, parts.kill, parts.clock, draw=random.random)
+        mirrored = any(model.routing.mirror for model in models.values())
+        self.mirrors = self._mirrors if mirrored else None
         self._probes: Probes | None = None
         if (probes := section.router.probes) is not None:
             asked = [model for model in models.values() if not probes.models or model.name in probes.models]
@@ -50,7 +44,7 @@ class Routing:
             self.budget,
             parts.clock,
             max_reply_bytes=section.max_reply_bytes,
-            mirrors=self._mirrors if any(model.routing.mirror for model in models.values()) else None,
+            mirrors=self.mirrors,
             hand_back=HandBack(parts.signer),
         )
         gauges = parts.telemetry.gauges

@@ -11,7 +11,7 @@ from llm_gateway.chat.request import Chat
 from llm_gateway.router.examples import EASY, HARD
 from llm_gateway.router.prompt import last_words
 from llm_gateway.router.section import ClassifierSection
-from shared.embed import Vectors, embed
+from shared.embed import Vectors, embed, embed_one
 
 _CODE = re.compile(
     r"```|^\s*(?:def|class|fn|func|import|from|#include|public|SELECT|CREATE)\b"
@@ -59,7 +59,7 @@ class Classifier:
 
     def _nearer(self, text: str) -> float:
         """How much closer `text` is to hard prompts than to easy ones, from -1 to 1."""
-        vector = embed([text])[0]
+        vector = embed_one(text)
         return _closeness(self._hard, vector) - _closeness(self._easy, vector)
 
 

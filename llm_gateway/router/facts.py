@@ -1,12 +1,12 @@
 """The facts of one call that routing conditions read, each worked out when a condition first reads it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from llm_gateway.call import Call
+from llm_gateway.ask import Ask
 from llm_gateway.catalog import Model
 from llm_gateway.chat.parts import File, Image
-from llm_gateway.chat.request import Tool
+from llm_gateway.chat.request import Chat, Tool
 from llm_gateway.router.language import language_of, script_of
 from llm_gateway.router.prompt import last_words, parts_of
 from shared.account import Flight
@@ -19,8 +19,28 @@ _HEADER_PREFIX = b"x-"
 _NO_FACTS = frozenset((b"x-api-key", b"x-goog-api-key", b"x-amz-security-token"))
 
 
+class Named(Protocol):
+    """The form that a caller speaks, or the endpoint that it has called."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Asked(Protocol):
+    """What conditions read of a call. `chat` raises BadRequest where it cannot be read."""
+
+    @property
+    def spoken(self) -> Named: ...
+
+    @property
+    def ask(self) -> Ask: ...
+
+    @property
+    def chat(self) -> Chat: ...
+
+
 class CallFacts(Mapping[str, Any]):
-    def __init__(self, flight: Flight, model: Model, call: Call) -> None:
+    def __init__(self, flight: Flight, model: Model, call: Asked) -> None:
         self.flight = flight
         self.model = model
         self.call = call
@@ -35,7 +55,7 @@ class CallFacts(Mapping[str, Any]):
         return len(_FACTS)
 
 
-def context(flight: Flight, model: Model, call: Call, clock: Clock) -> Context:
+def context(flight: Flight, model: Model, call: Asked, clock: Clock) -> Context:
     """What conditions are evaluated over. `sub` is who started the chain, `actor` who acts now."""
     caller = flight.entry.caller
     assert caller is not None

@@ -32,20 +32,28 @@ class Routes(Struct, frozen=True):
         chooses = section.rules or section.classifier or section.canary
         return len(self.main) == 1 and not chooses
 
-    def narrowed(self, targets: Sequence[Target]) -> "Routes":
-        """With nobody but `targets`, in groups that may be empty, and nobody who is sent copies."""
+    @property
+    def paid(self) -> tuple[Target, ...]:
+        """Those who may answer: all but the mirror's."""
+        mirror = self.section.mirror
+        if mirror is None:
+            return self.model.targets
+        return tuple(target for target in self.model.targets if target.group != mirror.to)
+
+    def narrowed(self, targets: Sequence[Target], *, copies: bool = False) -> "Routes":
+        """With nobody but `targets`, in groups that may be empty. Unless `copies`, nobody is sent any."""
         groups = {
             name: tuple(target for target in group if target in targets)
             for name, group in self.groups.items()
         }
         model = msgspec.structs.replace(self.model, targets=tuple(targets))
-        section = msgspec.structs.replace(self.section, mirror=None)
+        section = self.section if copies else msgspec.structs.replace(self.section, mirror=None)
         return Routes(model, section, groups, self.windows)
 
     def larger(self, target: Target) -> tuple[Target, ...]:
         """Those with a larger context window than `target`, the smallest of them first."""
         least = self.windows.get(target.name, 0)
-        found = [each for each in self.model.targets if self.windows.get(each.name, 0) > least]
+        found = [each for each in self.paid if self.windows.get(each.name, 0) > least]
         return tuple(sorted(found, key=lambda each: self.windows[each.name]))
 
 

@@ -22,6 +22,13 @@ NEXT, LARGER = "next", "larger"
 _WORDS = (NEXT, LARGER)
 # The group of all targets that name none.
 MAIN = "main"
+# Where a second copy is harmless: it makes nothing, and costs about what the first one does. What counts as
+# chat is every conversation, in whichever dialect.
+CHAT = "chat"
+MIRRORED = (CHAT, "completions", "embeddings", "moderations", "rerank")
+# Kinds of providers that have all endpoints, and what others have beside chat.
+_HAVE_ALL = frozenset(("openai_compatible", "azure_openai"))
+_HAVE = {"gemini": (CHAT, "embeddings")}
 
 
 class TaskRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,12 +66,13 @@ class CanarySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class MirrorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`percent` of the calls are also sent to the first target of `to`, whose answers nobody sees. Beyond
-    `concurrency` at once there are no further copies.
+    """`percent` of the calls of `endpoints` are also sent to the first target of `to`, whose answers nobody
+    sees. Beyond `concurrency` at once there are no further copies.
     """
 
     to: str
     percent: Percent = 100
+    endpoints: tuple[str, ...] = (CHAT,)
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 4
     timeout_seconds: Seconds = 60.0
 
@@ -150,6 +158,24 @@ def problems(routing: RoutingSection, targets: Sequence[tuple[str, str]]) -> Ite
     if targets and MAIN not in known:
         yield f"targets: none is left for the group {MAIN!r}, where calls go that no rule is meant for"
     yield from (f"routing.{wrong}" for wrong in _senseless(routing))
+
+
+def mirror_problems(routing: RoutingSection, kinds: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What is wrong with where a mirror listens. `kinds` are the groups of the targets, each with the kind of
+    its provider.
+    """
+    mirror = routing.mirror
+    if mirror is None:
+        return
+    if not mirror.endpoints:
+        yield "routing.mirror.endpoints: must name one; leave `mirror` out where nothing is to be copied"
+    kind = next((kind for group, kind in kinds if group == mirror.to), "openai_compatible")
+    for n, name in enumerate(mirror.endpoints):
+        path = f"routing.mirror.endpoints[{n}]"
+        if name not in MIRRORED:
+            yield f"{path}: no copies are made of {name!r}, only of {', '.join(MIRRORED)}"
+        elif kind not in _HAVE_ALL and name not in _HAVE.get(kind, (CHAT,)):
+            yield f"{path}: a provider of the kind {kind}, like that of {mirror.to!r}, has no {name}"
 
 
 def router_problems(router: RouterSection, models: Container[str]) -> Iterator[str]:

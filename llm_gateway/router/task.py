@@ -5,10 +5,10 @@ for the main group a share to the canary.
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from llm_gateway.call import Call
 from llm_gateway.chat.request import Chat
 from llm_gateway.router import canary
 from llm_gateway.router.conditions import compiled
+from llm_gateway.router.facts import Asked
 from llm_gateway.router.section import MAIN, ClassifierSection, RoutingSection
 from shared.errors import BadRequest
 from shared.identity.principal import Caller
@@ -39,7 +39,7 @@ class Task:
         self._asked = compiled(section.canary.when) if section.canary and section.canary.when else None
         self._model = model
 
-    def choose(self, facts: Mapping[str, Any], call: Call, caller: Caller) -> Chosen:
+    def choose(self, facts: Mapping[str, Any], call: Asked, caller: Caller) -> Chosen:
         """A condition that cannot be evaluated does not hold, a call that cannot be read is not
         classified.
         """
@@ -49,7 +49,7 @@ class Task:
         found = self._classified(call)
         return self._canaried(facts, caller) or found if found.group == MAIN else found
 
-    def _classified(self, call: Call) -> Chosen:
+    def _classified(self, call: Asked) -> Chosen:
         classifier = self._classifier
         if classifier is None:
             return Chosen(MAIN, "")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from llm_gateway.cache.namespace import Kept, Namespace, pack
-from shared.embed import DIMENSIONS, embed
+from shared.embed import DIMENSIONS, embed_one
 from shared.redis_client import Redis
 from tests.bench import stack
 from tests.bench.calls import CHAT, JSON, TOKENS, compared
@@ -98,7 +98,7 @@ async def _semantic(redis_url: str) -> dict[str, Any]:
         took = []
         for number in range(LOOKUPS):
             began = time.perf_counter()
-            vector = embed([f"how do I reset the password of account {number}"])[0]
+            vector = embed_one(f"how do I reset the password of account {number}")
             await namespace.follow(redis, "bench:like")
             namespace.nearest(vector, "", 0.95)
             took.append((time.perf_counter() - began) * 1000)

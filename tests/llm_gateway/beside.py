@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
-from shared.redis_client import Redis
-
 Opened = TypeVar("Opened")
 Result = TypeVar("Result")
 _SECONDS = 20.0
@@ -45,13 +43,6 @@ def beside(open_world: Callable[[], AbstractAsyncContextManager[Opened]]) -> Ite
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_SECONDS)
         loop.close()
-
-
-async def emptied(redis: str) -> None:
-    """What earlier tests of this process have left there is gone."""
-    connection = await Redis.connect(redis)
-    await connection.execute("FLUSHALL")
-    await connection.close()
 
 
 class _Held(Generic[Opened]):

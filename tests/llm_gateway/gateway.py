@@ -9,8 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from llm_gateway.app import SERVICE
+from shared.clock import Clock
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
+from tests.support.answer import Answer
 from tests.support.providers import REAL_MODEL, ScriptedProvider
 from tests.support.serve import Edge, Running, running, someone
 
@@ -22,17 +24,7 @@ COST = 8 + 6 + 32
 MESSAGES = [{"role": "user", "content": "How are you?"}]
 
 
-class Heard(Struct, frozen=True):
-    """A reply that was read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
+class Heard(Answer, frozen=True):
     @property
     def error(self) -> dict[str, Any]:
         found: dict[str, Any] = self.json["error"]
@@ -68,8 +60,7 @@ class Gateway(Struct, frozen=True):
 
     async def hear(self, body: bytes | Mapping[str, Any] = b"", **more: Any) -> Heard:
         async with await self.send(body, **more) as reply:
-            found = {name.decode(): value.decode() for name, value in reply.headers}
-            return Heard(reply.status, found, await reply.read(2**26))
+            return await Heard.of(reply)
 
     async def ask(self, caller: Caller | None = None, **members: Any) -> Heard:
         """One well-formed call, with `members` over the usual ones."""
@@ -104,6 +95,7 @@ async def gateway(
     policy: Any = None,
     chain: Any = None,
     alerts: Any = None,
+    clock: Clock | None = None,
     **section: Any,
 ) -> AsyncIterator[Gateway]:
     """The gateway before `providers`, named main, second, third, all of which answer to the model `fast`."""
@@ -118,7 +110,7 @@ async def gateway(
     }
     edge, http = Edge(directory), HttpClient()
     async with running(
-        SERVICE, config, directory, edge=edge, redis=redis, environ={"KEY": PROVIDER_KEY}
+        SERVICE, config, directory, edge=edge, redis=redis, environ={"KEY": PROVIDER_KEY}, clock=clock
     ) as service:
         try:
             yield Gateway(edge, service, http)

@@ -78,6 +78,26 @@ async def test_what_it_used_beyond_that_is_booked_once(opened: Open, keeper: Fil
         assert [row.cost_micros for row in later] == [0, 0]
 
 
+async def test_groups_that_no_batch_is_sent_to_do_not_make_it_dearer(
+    opened: Open, keeper: FileKeeper
+) -> None:
+    cheap, dear = {"in": 1_000_000, "out": 1_000_000}, {"in": 9_000_000, "out": 9_000_000}
+    targets = [
+        {"provider": "main", "model": "dear", "group": "strong", "price": dear},
+        {"provider": "main", "model": "cheap", "price": cheap},
+    ]
+    async with opened(
+        keeper, models={"fast": {"targets": targets}}, policy={"rules": [rule(), ROUTES]}
+    ) as gateway:
+        file = (await send(gateway, upload(line(1, max_tokens=10)))).json["id"]
+        assert b'"cheap"' in keeper.files["file-1"][1]
+        made = (await gateway.hear(wish(file), path="/v1/batches")).json["id"]
+        keeper.finish(usage={"input_tokens": 1_000, "output_tokens": 2_000, "total_tokens": 3_000})
+        assert (await gateway.get(f"/v1/batches/{made}")).status == 200
+        _, booked, seen = await gateway.service.rows(3)
+        assert (booked.model, booked.cost_micros + seen.cost_micros) == ("cheap", 3_000)
+
+
 async def test_a_batch_that_costs_too_much_is_refused(opened: Open, keeper: FileKeeper) -> None:
     limits = [{"name": "money", "per": "user", "unit": "micros", "amount": 1_000, "window": "day"}]
     policy = {"rules": [rule(), ROUTES]}

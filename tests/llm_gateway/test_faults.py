@@ -12,6 +12,7 @@ from shared.ledger.entry import Outcome
 from tests.llm_gateway.conftest import Open
 from tests.llm_gateway.gateway import COST, model_section, request
 from tests.llm_gateway.router.live import fast, to
+from tests.support.clock import MovedClock
 from tests.support.impostor import impostor
 from tests.support.providers import (
     DONE,
@@ -29,7 +30,7 @@ from tests.support.providers import (
     stream,
     whole,
 )
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS
 
 # For those who never say anything; everybody else gets the time that a busy machine may need.
 SHORT = {"first_byte_timeout_seconds": 0.4, "idle_timeout_seconds": 0.4}
@@ -233,15 +234,15 @@ async def test_another_target_answers_within_the_deadline_of_the_call(
     async with opened(providers=providers, models=models) as gateway:
         async with asyncio.timeout(20):
             assert (await gateway.ask()).status == 200
-        await asyncio.wait_for(provider.last.left.wait(), 5)
+        await asyncio.wait_for(provider.last.left.wait(), SECONDS)
 
 
 async def test_a_circuit_opens_is_probed_and_closes(
     opened: Open, provider: ScriptedProvider, second: ScriptedProvider
 ) -> None:
     provider.will(error(500))
-    router = {"breaker": {"consecutive": 2, "cooldown_seconds": 0.2}}
-    async with opened(provider, second, router=router) as gateway:
+    clock, router = MovedClock(), {"breaker": {"consecutive": 2, "cooldown_seconds": 5}}
+    async with opened(provider, second, router=router, clock=clock) as gateway:
 
         def circuit() -> str:
             found: str = gateway.service.app.state.routing.state()[0].circuit
@@ -254,7 +255,8 @@ async def test_a_circuit_opens_is_probed_and_closes(
         assert len(provider.calls) == 2
         assert b'gatestack_deployments_shut{service="llm_gateway"} 1' in (await gateway.get("/metrics")).body
         provider.will(completion())
-        await eventually(lambda: circuit() == "half_open")
+        clock.advance(5)
+        assert circuit() == "half_open"
         assert (await gateway.ask()).status == 200
         assert (circuit(), len(provider.calls)) == ("closed", 3)
         skipped = (await gateway.service.rows(4))[2]

@@ -21,7 +21,7 @@ from tests.support.providers import (
     stream,
     whole,
 )
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 EVENT_STREAM = {"content-type": "text/event-stream"}
 # behaviour -> status at the caller when nobody else is left
@@ -155,7 +155,7 @@ async def test_a_provider_that_never_answers_is_given_up(
     async with opened(provider, providers=section) as gateway:
         heard = await gateway.ask(stream=streamed)
         assert (heard.status, heard.error["code"]) == (504, "upstream_timeout")
-        await asyncio.wait_for(provider.last.left.wait(), 5)
+        await asyncio.wait_for(provider.last.left.wait(), SECONDS)
 
 
 async def test_a_stream_whose_first_event_never_comes_is_given_up(
@@ -169,7 +169,7 @@ async def test_a_stream_whose_first_event_never_comes_is_given_up(
 
 async def test_a_reply_that_stops_in_the_middle_is_given_up(opened: Open, provider: ScriptedProvider) -> None:
     provider.will(_then(whole(b'{"choices":', headers={"content-length": 5_000}), silence))
-    section = {"main": provider_section(provider, idle_timeout_seconds=0.1)}
+    section = {"main": provider_section(provider, idle_timeout_seconds=0.3)}
     async with opened(provider, providers=section) as gateway:
         assert (await gateway.ask()).status == 504
 
@@ -187,7 +187,7 @@ async def test_a_caller_that_leaves_takes_the_provider_call_with_it(
     asking = asyncio.create_task(plain.ask())
     await eventually(lambda: provider.calls)
     asking.cancel()
-    await asyncio.wait_for(provider.last.left.wait(), 5)
+    await asyncio.wait_for(provider.last.left.wait(), SECONDS)
     row = await plain.service.row()
     assert (row.outcome, row.tokens_out, row.findings) == (Outcome.CLIENT_GONE, 0, ("usage:estimated",))
     assert row.tokens_in > 0

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.valkey import EmbeddedValkey
-from tests.llm_gateway.beside import Beside, beside, emptied
+from tests.llm_gateway.beside import Beside, beside
 from tests.llm_gateway.garbage import WIRES, Said, answers, seed, written
 from tests.llm_gateway.gateway import Gateway, Heard, gateway
 from tests.llm_gateway.matrix.upstream_anthropic import AnthropicUpstream
@@ -24,6 +24,7 @@ from tests.llm_gateway.matrix.upstream_responses import ResponsesUpstream
 from tests.support.bedrock_provider import EVENT_STREAM
 from tests.support.providers import Call, ScriptedProvider
 from tests.support.serve import rows, someone
+from tests.support.valkey import emptied
 
 pytestmark = pytest.mark.timeout(120)
 SECTIONS: dict[str, Any] = {

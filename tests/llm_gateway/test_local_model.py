@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from shared.ledger.row import Row
-from shared.redis_client import Redis
 from shared.valkey import EmbeddedValkey
 from tests.support.local_model import MODEL, WAYS, World, open_world
+from tests.support.valkey import emptied
 from tests.support.wait import eventually
 
 pytestmark = [
@@ -40,9 +40,7 @@ class Person(pydantic.BaseModel):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedValkey) -> AsyncIterator[World]:
-    redis = await Redis.connect(valkey.url)
-    await redis.execute("FLUSHALL")
-    await redis.close()
+    await emptied(valkey.url)
     async with open_world(tmp_path_factory.mktemp("local"), valkey.url) as opened:
         yield opened
 

@@ -12,7 +12,7 @@ from tests.llm_gateway.gateway import PROVIDER_KEY, Gateway, rule
 from tests.support.endpoint_provider import body
 from tests.support.providers import Call, ScriptedProvider, cut, error, sending, silence, whole
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 PREFIX = "/v1/passthrough/main"
 OPENED = {"passthrough": {"main": {"methods": ["GET", "POST", "DELETE"], "headers": ["x-custom"]}}}
@@ -267,5 +267,5 @@ async def test_a_caller_that_leaves_takes_the_call_with_it(
     asking = asyncio.create_task(gateway.get(f"{PREFIX}/models"))
     await eventually(lambda: provider.calls)
     asking.cancel()
-    await asyncio.wait_for(provider.last.left.wait(), 5)
+    await asyncio.wait_for(provider.last.left.wait(), SECONDS)
     assert (await gateway.service.row()).outcome == Outcome.CLIENT_GONE

@@ -7,6 +7,7 @@ import pytest
 from tests.llm_gateway.gateway import Gateway
 from tests.llm_gateway.test_passthrough import PREFIX, gateway
 from tests.support.providers import ScriptedProvider
+from tests.support.wait import SECONDS
 
 __all__ = ["gateway"]
 
@@ -49,7 +50,7 @@ async def test_no_path_leads_out_of_its_place(
     writer.write(
         f"GET {PREFIX}{path} HTTP/1.1\r\nhost: x\r\ntxn-token: {token}\r\nconnection: close\r\n\r\n".encode()
     )
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), SECONDS)
     writer.close()
     assert answer.split(b" ")[1] in (b"400", b"404")
     assert provider.calls == []

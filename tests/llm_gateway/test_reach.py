@@ -102,11 +102,49 @@ HARMLESS = {
     "a citation": responses(
         {"type": "output_text", "text": "x", "annotations": [{"type": "file_citation", "file_id": "file-1"}]}
     ),
+    "a tool's schema in another case": chat(
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"File_Id": "container"}}}]
+    ),
     "a fresh container": responses(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]),
     "a tool called model": chat(
         tools=[{"type": "function", "function": {"name": "f", "parameters": {"properties": {"model": {}}}}}]
     ),
 }
+
+
+FORMS = (
+    (CHAT, '{"model":"fast","messages":[{"role":"user","content":[{"type":"file","file":%s}]}]}'),
+    (RESPONSES, '{"model":"fast","input":[{"role":"user","content":[{"type":"input_image","x":%s}]}]}'),
+    (RESPONSES, '{"model":"fast","input":"hello","tools":[{"type":"code_interpreter","container":%s}]}'),
+)
+READ_TWO_WAYS = (
+    *('{"file_id":"file-1","file_id":null}', '{"file_id":"file-1","file\\u005fid":""}'),
+    *(
+        '{"File_Id":"file-1"}',
+        '{"FILE_ID":"file-1"}',
+        '{"file_Ids":["file-1"]}',
+        '{"fil\\u0045_id":"file-1"}',
+    ),
+    *('{"url":"gs://b/a","url":"https://a.example"}', '{"URL":"gs://b/a"}', '{"Container":"cntr_1"}'),
+    '{"type":"mcp","server_url":"https://attacker.example","server_url":""}',
+)
+
+
+@pytest.mark.parametrize("held", READ_TWO_WAYS)
+async def test_what_two_readers_could_read_in_two_ways_is_refused(
+    plain: Gateway, provider: ScriptedProvider, held: str
+) -> None:
+    for path, form in FORMS:
+        heard = await plain.hear((form % held).encode(), path=path)
+        assert (heard.status, provider.calls) == (400, []), heard.body
+
+
+@pytest.mark.parametrize("name", ["Models", "FALLBACKS", "cachedcontent", "MCP_servers", "Container"])
+async def test_so_is_a_member_of_the_request_itself(
+    plain: Gateway, provider: ScriptedProvider, name: str
+) -> None:
+    heard = await plain.hear(request(**{name: ["dear"]}))
+    assert (heard.status, heard.error["param"], provider.calls) == (400, name, [])
 
 
 @pytest.mark.parametrize("name", IN_ACCOUNT)

@@ -22,7 +22,7 @@ from tests.support.providers import (
     stream,
 )
 from tests.support.serve import rows
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 PIECES = ("Hel", "lo \N{SNOWMAN} ", "there")
 
@@ -78,7 +78,7 @@ async def test_the_first_event_leaves_before_the_provider_has_finished(
     provider.will(held(sent[:1], gate, sent[1:]))
     async with await plain.send(request(stream=True)) as reply:
         chunks = aiter(reply.chunks())
-        assert await asyncio.wait_for(anext(chunks), 5) == sent[0]
+        assert await asyncio.wait_for(anext(chunks), SECONDS) == sent[0]
         assert not provider.last.over.is_set()
         gate.set()
         assert b"".join([part async for part in chunks]) == b"".join(sent[1:])
@@ -93,7 +93,7 @@ async def test_no_whole_event_is_held_back_by_half_of_the_next(
         chunks = aiter(reply.chunks())
         seen = b""
         while len(seen) < len(sent[0] + sent[1]):
-            seen += await asyncio.wait_for(anext(chunks), 5)
+            seen += await asyncio.wait_for(anext(chunks), SECONDS)
         assert seen == sent[0] + sent[1]
         gate.set()
         assert b"".join([part async for part in chunks]) == b"".join(sent[2:])
@@ -141,7 +141,7 @@ async def test_a_stream_that_ends_without_its_end_is_broken(
 
 async def test_a_stream_that_goes_silent_is_ended(opened: Open, provider: ScriptedProvider) -> None:
     provider.will(sending(events(PIECES, counted=False)[:2], then=silence))
-    section = {"main": provider_section(provider, idle_timeout_seconds=0.1)}
+    section = {"main": provider_section(provider, idle_timeout_seconds=0.3)}
     async with opened(provider, providers=section) as gateway:
         heard = await gateway.ask(stream=True)
         assert last_error(heard.body)["code"] == "upstream_timeout"
@@ -181,7 +181,7 @@ async def test_a_caller_that_leaves_mid_stream_ends_the_providers_work(
     reply = await plain.send(request(stream=True))
     await first_bytes(reply)
     await reply.close()
-    await asyncio.wait_for(provider.last.left.wait(), 5)
+    await asyncio.wait_for(provider.last.left.wait(), SECONDS)
     row = await plain.service.row()
     assert (row.outcome, row.findings) == (Outcome.CLIENT_GONE, ("usage:estimated",))
     assert row.tokens_in > 0
@@ -198,7 +198,7 @@ async def test_a_kill_ends_a_stream_with_an_error_in_its_own_words(
         await plain.edge.kill(plain.service.parts, model="fast")
         seen += await reply.read(2**20)
     assert last_error(seen)["code"] == "killed"
-    await asyncio.wait_for(provider.last.left.wait(), 5)
+    await asyncio.wait_for(provider.last.left.wait(), SECONDS)
     row = await plain.service.row()
     assert (row.outcome, row.reason, row.findings) == (Outcome.KILLED, "killed", ("usage:estimated",))
 
@@ -213,7 +213,7 @@ async def test_a_providers_connection_is_used_again_after_a_stream(
 
 
 async def first_bytes(reply: Reply) -> bytes:
-    return await asyncio.wait_for(anext(aiter(reply.chunks())), 5)
+    return await asyncio.wait_for(anext(aiter(reply.chunks())), SECONDS)
 
 
 def last_error(body: bytes) -> dict[str, object]:

@@ -23,12 +23,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from shared.valkey import EmbeddedValkey
-from tests.llm_gateway.beside import beside, emptied
+from tests.llm_gateway.beside import beside
 from tests.llm_gateway.gateway import gateway, rule
 from tests.llm_gateway.openai_document import DOCUMENT
 from tests.llm_gateway.well_behaved import WellBehaved
+from tests.support.valkey import emptied
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 SECONDS = 10
 CHECKS = [
     not_a_server_error,

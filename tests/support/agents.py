@@ -27,7 +27,7 @@ from shared import server
 from shared.asgi import Message, Receive, Scope, Send
 from tests.support.executors import Asking, CallingBack, Echo, Parts, Patient, Versatile
 
-_GRACE_SECONDS = 0.5
+_GRACE_SECONDS = 0.0
 
 __all__ = [
     "Asking",

@@ -15,7 +15,8 @@ import yaml
 
 from shared.config.load import SERVICES
 from shared.http_client import HttpClient
-from tests.support.stack import START_SECONDS, Answer, configuration, free_ports
+from tests.support.answer import Answer
+from tests.support.stack import START_SECONDS, configuration, free_ports
 from tests.support.wait import eventually
 
 
@@ -34,7 +35,7 @@ class Centre:
         payload = b"" if body is None else msgspec.json.encode(body)
         url = f"{self.url}/admin/api{path}"
         async with await self.http.send(method, url, headers=headers, body=payload) as reply:
-            return Answer(reply.status, {}, await reply.read(2**24))
+            return await Answer.of(reply)
 
     async def key(self, sub: str, tenant: str, **more: Any) -> str:
         """A fresh key's secret."""

@@ -21,7 +21,8 @@ from shared.config.load import SERVICES
 from shared.http_client import HttpClient
 from shared.identity.signing import Signer
 from shared.valkey import EmbeddedValkey
-from tests.support.stack import OPERATOR_ROLE, OPERATOR_RULE, START_SECONDS, Answer, free_ports
+from tests.support.answer import Answer
+from tests.support.stack import OPERATOR_ROLE, OPERATOR_RULE, START_SECONDS, free_ports
 from tests.support.wait import eventually
 
 
@@ -75,8 +76,7 @@ class Fleet:
         payload = b"" if body is None else msgspec.json.encode(body)
         url = self.edges[edge].url + path
         async with await self.http.send(method, url, headers=list(sent.items()), body=payload) as reply:
-            found = {name.decode(): value.decode() for name, value in reply.headers}
-            return Answer(reply.status, found, await reply.read(2**24))
+            return await Answer.of(reply)
 
     async def admin(self, method: str, path: str, body: object = None, edge: int = 0) -> Answer:
         return await self.send(method, f"/admin/api{path}", key=self.operator, body=body, edge=edge)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.support.wait import SECONDS
+
 VERSION = "2026-07-28"
 Messages = dict[str, Any]
 SCHEMAS = {
@@ -178,7 +180,7 @@ class Rogue:
         await begin(send)
         self._answered.clear()
         await event(send, {"jsonrpc": "2.0", "id": "q1", "method": "sampling/createMessage", "params": {}})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await self._answered.wait()
         await event(send, answer(message, json.dumps(self.answers[-1])))
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -13,12 +13,15 @@ def tool(name: str, description: str = "", **more: Any) -> Definition:
 
 
 class Shifting:
-    """`tools` are its definitions; `results` are what a tool answers, by name, else the word `fine`."""
+    """`tools` are its definitions; `results` are what a tool answers, by name, else the word `fine`;
+    `listed` is how often its tools were asked for.
+    """
 
     def __init__(self, *tools: Definition) -> None:
         self.tools = list(tools)
         self.results: dict[str, Any] = {}
         self.calls: list[Definition] = []
+        self.listed = 0
 
     @property
     def called(self) -> list[str]:
@@ -39,6 +42,7 @@ class Shifting:
         if asked["method"] == "server/discover":
             return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}} | hints
         if asked["method"] == "tools/list":
+            self.listed += 1
             return {"tools": self.tools} | hints
         self.calls.append(asked["params"])
         name = asked["params"]["name"]

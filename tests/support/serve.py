@@ -36,10 +36,10 @@ from shared.run import Service
 from shared.server import Clients
 from shared.snapshots import Snapshots
 from shared.tls import Listening, Tls
-from tests.support.wait import SECONDS, eventually
+from tests.support.wait import eventually
 
 TENANT = "acme"
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 0.2
 
 
 def someone(
@@ -99,15 +99,17 @@ class Edge:
         wanted = {"sub": "user:alice", "tenant": TENANT, "team": "support"} | record
         return secret, KeyRecord(**fields, **wanted, created_at=self._clock.now_us())
 
-    async def publish(self, parts: Parts, name: str, payload: Any, *, seconds: float = SECONDS) -> None:
-        """Publishes a snapshot and waits until the service obeys it, so long and no longer."""
+    async def publish(self, parts: Parts, name: str, payload: Any) -> None:
+        """Publishes a snapshot and waits until the service obeys it."""
+        epoch = await self.lay(parts, name, payload)
+        await eventually(lambda: parts.snapshots.epochs().get(name, 0) >= epoch, f"{name} published")
+
+    async def lay(self, parts: Parts, name: str, payload: Any) -> int:
+        """Publishes a snapshot that the service may refuse; its epoch."""
         self._epoch = max(self._epoch + 1, int(self._clock.now() * 1000))
-        epoch = self._epoch
         publisher = Snapshots(parts.redis, None, self._clock)
-        await publisher.publish(name, msgspec.json.encode(payload), epoch, self.signer)
-        await eventually(
-            lambda: parts.snapshots.epochs().get(name, 0) >= epoch, f"{name} published", seconds=seconds
-        )
+        await publisher.publish(name, msgspec.json.encode(payload), self._epoch, self.signer)
+        return self._epoch
 
     async def keys(self, parts: Parts, records: Sequence[KeyRecord]) -> None:
         await self.publish(parts, "keys", records)
@@ -188,8 +190,11 @@ async def serving(
     tls: Tls | None = None,
     end_open: Callable[[], None] | None = None,
     clients: Clients = Clients(),  # noqa: B008  it is frozen
+    grace_seconds: float = _GRACE_SECONDS,
 ) -> AsyncIterator[str]:
-    """Serves any ASGI app on a free port, and yields its address."""
+    """Serves any ASGI app on a free port, and yields its address. What is open at the end has
+    `grace_seconds`.
+    """
     stop, ready = asyncio.Event(), asyncio.Event()
     listener: socket.socket = server.bind("127.0.0.1:0")
     url = server.url_of(listener, secure=tls is not None)
@@ -199,7 +204,7 @@ async def serving(
             app,
             listener,
             stop,
-            grace_seconds=_GRACE_SECONDS,
+            grace_seconds=grace_seconds,
             ready=ready.set,
             tls=listening,
             end_open=end_open,

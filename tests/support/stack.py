@@ -1,6 +1,4 @@
-"""The whole stack as its users run it: `gatestack up` in processes of its own, on free ports, with scripted
-or real upstreams.
-"""
+"""The whole stack as its users run it: `gatestack up` in processes of its own, before a test's upstreams."""
 
 import asyncio
 import contextlib
@@ -11,14 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import msgspec
 import yaml
-from msgspec import Struct
 
 from shared.config.load import SERVICES
 from shared.http_client import HttpClient
+from tests.support.answer import Answer
 from tests.support.wait import eventually
 
 START_SECONDS = 90.0
@@ -26,18 +25,9 @@ START_SECONDS = 90.0
 PATIENCE = 30.0
 # An edge that was killed has left the drain's lock behind, and another waits until it has run out.
 DRAIN_SECONDS = 20.0
+_LOWEST_PORT, _EPHEMERAL = 10_240, "/proc/sys/net/ipv4/ip_local_port_range"
 OPERATOR_RULE = {"id": "operators", "sub": "role:operator", "dom": "*", "obj": "*", "act": "*"}
 OPERATOR_ROLE = {"member": "user:operator", "role": "role:operator", "dom": "system"}
-
-
-class Answer(Struct, frozen=True):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
 
 
 class Stack:
@@ -83,8 +73,7 @@ class Stack:
         async with await self.http.send(
             method, url, headers=list(sent.items()), body=payload, connect_timeout=PATIENCE
         ) as reply:
-            found = {name.decode(): value.decode() for name, value in reply.headers}
-            return Answer(reply.status, found, await reply.read(2**26))
+            return await Answer.of(reply)
 
     async def admin(self, method: str, path: str, body: object = None) -> Answer:
         key = (self.directory / "state" / "operator.key").read_text().strip()
@@ -236,15 +225,15 @@ def processes(wanted: Callable[[Path], bool]) -> list[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has right now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody has, and that the system gives nobody by itself before, or between, their uses."""
+    end = max(int(Path(_EPHEMERAL).read_text().split()[0]), 2 * _LOWEST_PORT)
+    found: set[int] = set()
+    while len(found) < count:
+        with contextlib.suppress(OSError), socket.socket() as one:
+            # pytest-randomly seeds the other dice alike in every process.
+            one.bind(("127.0.0.1", SystemRandom().randrange(_LOWEST_PORT, end)))
+            found.add(one.getsockname()[1])
+    return list(found)
 
 
 def configuration(directory: Path, ports: dict[str, int], sections: dict[str, Any]) -> dict[str, Any]:

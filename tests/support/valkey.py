@@ -22,6 +22,13 @@ def valkey() -> Iterator[EmbeddedValkey]:
             asyncio.run(server.stop())
 
 
+async def emptied(redis: str) -> None:
+    """What earlier tests of this process have left there is gone: for what is opened for a whole module."""
+    connection = await Redis.connect(redis)
+    await connection.execute("FLUSHALL")
+    await connection.close()
+
+
 @pytest.fixture
 async def redis(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     redis = await Redis.connect(valkey.url)

@@ -1,5 +1,6 @@
 """Questions that mean the same share an answer; those that only sound the same do not."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -105,6 +106,16 @@ async def test_a_namespace_follows_what_others_have_added_and_stays_bounded(redi
     assert namespace.nearest(vectors[4], "", 0.9) == "answer-4"
     assert namespace.nearest(vectors[4], "7", 0.9) is None
     assert namespace.nearest(vectors[0], "", 0.9) is None
+
+
+async def test_calls_at_the_same_moment_take_in_what_is_new_once(redis: Redis) -> None:
+    vectors = embed(["cats", "taxes", "trains", "soup"])
+    for number, vector in enumerate(vectors):
+        entry = pack(Kept(f"answer-{number}", "", vector.astype("float16").tobytes()))
+        await redis.execute("XADD", "like", "*", "kept", entry)
+    namespace = Namespace(4)
+    await asyncio.gather(*(namespace.follow(redis, "like") for _ in range(5)))
+    assert [namespace.nearest(each, "", 0.9) for each in vectors] == [f"answer-{n}" for n in range(4)]
 
 
 async def test_what_was_hidden_from_the_provider_is_not_found_by_meaning(

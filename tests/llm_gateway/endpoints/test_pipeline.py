@@ -14,7 +14,7 @@ from tests.llm_gateway.conftest import Open
 from tests.llm_gateway.gateway import PROVIDER_KEY, Gateway, model_section, rule
 from tests.support.endpoint_provider import embeddings
 from tests.support.providers import ScriptedProvider, cut, error, silence
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 DIALECT = Spoken.dialect
 PATH = "/v1/embeddings"
@@ -163,7 +163,7 @@ async def test_a_caller_that_leaves_takes_the_call_with_it(
     asking = asyncio.create_task(plain.hear(ASK, path=PATH))
     await eventually(lambda: provider.calls)
     asking.cancel()
-    await asyncio.wait_for(provider.last.left.wait(), 5)
+    await asyncio.wait_for(provider.last.left.wait(), SECONDS)
     row = await plain.service.row()
     assert (row.outcome, row.findings) == (Outcome.CLIENT_GONE, ("usage:estimated",))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shared.redis_client import Redis
 from shared.valkey import EmbeddedValkey
 from tests.llm_gateway.frameworks.scripted import KINDS, Scripted, World
 from tests.llm_gateway.gateway import gateway, model_section
 from tests.support.providers import ScriptedProvider
+from tests.support.valkey import emptied
 
 
 @contextlib.asynccontextmanager
@@ -37,9 +37,7 @@ async def open_world(directory: Path, redis: str) -> AsyncIterator[World]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedValkey) -> AsyncIterator[World]:
-    redis = await Redis.connect(valkey.url)
-    await redis.execute("FLUSHALL")
-    await redis.close()
+    await emptied(valkey.url)
     async with open_world(tmp_path_factory.mktemp("frameworks"), valkey.url) as opened:
         yield opened
 

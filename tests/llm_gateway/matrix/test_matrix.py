@@ -21,6 +21,7 @@ from tests.llm_gateway.matrix.upstream_openai import ChatUpstream
 from tests.llm_gateway.matrix.upstream_responses import ResponsesUpstream
 from tests.llm_gateway.matrix.upstream_vertex import VertexUpstream
 from tests.support.providers import ScriptedProvider
+from tests.support.valkey import emptied
 
 UPSTREAMS: dict[str, Upstream] = {
     "chat": ChatUpstream(),
@@ -65,6 +66,7 @@ class Between:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def between(tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedValkey) -> AsyncIterator[Between]:
+    await emptied(valkey.url)
     async with contextlib.AsyncExitStack() as opened:
         providers = {kind: await opened.enter_async_context(ScriptedProvider()) for kind in UPSTREAMS}
         running = await opened.enter_async_context(

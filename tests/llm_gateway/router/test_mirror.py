@@ -9,7 +9,7 @@ from tests.llm_gateway.gateway import COST, Gateway
 from tests.llm_gateway.router.live import fast, to
 from tests.support.providers import Call, ScriptedProvider, completion, error, silence, stream
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 MODELS = fast(to("main"), to("second", "copy"), mirror={"to": "copy", "concurrency": 1})
 
@@ -101,7 +101,7 @@ async def test_a_kill_ends_copies_that_are_under_way(
         await eventually(lambda: second.calls)
         await gateway.edge.kill(gateway.service.parts, user="alice")
         assert (await both(gateway))[1].outcome == Outcome.KILLED
-        await asyncio.wait_for(second.last.left.wait(), 5)
+        await asyncio.wait_for(second.last.left.wait(), SECONDS)
 
 
 async def test_copies_under_way_end_with_the_process(
@@ -111,4 +111,4 @@ async def test_copies_under_way_end_with_the_process(
     async with opened(provider, second, models=MODELS) as gateway:
         assert (await gateway.ask()).status == 200
         await eventually(lambda: second.calls)
-    await asyncio.wait_for(second.last.left.wait(), 5)
+    await asyncio.wait_for(second.last.left.wait(), SECONDS)

@@ -8,7 +8,7 @@ import pytest
 from llm_gateway.catalog import Target
 from llm_gateway.router.retry import RetryBudget
 from llm_gateway.router.search import Search
-from llm_gateway.router.section import FallbackSection, RetryBudgetSection, RetrySection
+from llm_gateway.router.section import FallbackSection, MirrorSection, RetryBudgetSection, RetrySection
 from shared.errors import UpstreamFault, UpstreamRefused, UpstreamTimeout
 from tests.llm_gateway.router.targets import plan, target
 from tests.support.clock import FakeClock
@@ -104,6 +104,13 @@ def test_larger_means_larger_than_the_one_that_refused_the_smallest_first() -> N
     assert walk(found, TOO_LONG) == ["m", "l"]
     found = search(small, large, middle, fallbacks=FallbackSection(context=("larger",)))
     assert walk(found, TOO_LONG) == ["s", "m", "l"]
+
+
+def test_larger_never_means_the_one_that_is_only_sent_copies() -> None:
+    small, copy = target("s", context_window=8), target("c", context_window=99, group="copy")
+    larger = FallbackSection(context=("larger",))
+    assert walk(search(small, copy, fallbacks=larger, mirror=MirrorSection(to="copy")), TOO_LONG) == ["s"]
+    assert walk(search(small, copy, fallbacks=larger), TOO_LONG) == ["s", "c"]
 
 
 def test_the_same_target_is_tried_again_where_that_is_configured() -> None:

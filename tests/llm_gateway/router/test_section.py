@@ -17,6 +17,7 @@ from llm_gateway.router.section import (
     RouterSection,
     RoutingSection,
     TaskRule,
+    mirror_problems,
 )
 from shared.config.build import Builder
 
@@ -65,6 +66,14 @@ def test_a_whole_routing_is_fine() -> None:
             "routing.canary.when: the condition is not an expression",
         ),
         ({"mirror": MirrorSection(to="main")}, "routing.mirror.to: must be a group of its own"),
+        (
+            {"groups": ("main", "copy"), "mirror": MirrorSection(to="copy", endpoints=("chat", "images"))},
+            "routing.mirror.endpoints[1]: no copies are made of 'images', only of chat, completions",
+        ),
+        (
+            {"groups": ("main", "copy"), "mirror": MirrorSection(to="copy", endpoints=())},
+            "routing.mirror.endpoints: must name one",
+        ),
         ({"fallbacks": FallbackSection(content=("x",))}, "routing.fallbacks.content[0]: no target is in"),
         (
             {"fallbacks": FallbackSection(error=("larger",))},
@@ -75,6 +84,17 @@ def test_a_whole_routing_is_fine() -> None:
 def test_what_is_wrong_is_named_with_its_path(given: dict[str, Any], problem: str) -> None:
     [found] = problems(section(**given))
     assert found.startswith(f"models.fast.{problem}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [("anthropic", (1, 2)), ("gemini", (2,)), ("azure_openai", ()), ("openai_compatible", ())],
+)
+def test_a_mirror_listens_to_what_its_target_can_answer(kind: str, wrong: tuple[int, ...]) -> None:
+    mirror = MirrorSection(to="copy", endpoints=("chat", "embeddings", "rerank"))
+    groups = [("main", "openai_compatible"), ("copy", kind)]
+    found = list(mirror_problems(RoutingSection(mirror=mirror), groups))
+    assert [each.partition(":")[0] for each in found] == [f"routing.mirror.endpoints[{n}]" for n in wrong]
 
 
 def test_the_examples_of_the_page_are_configurations() -> None:

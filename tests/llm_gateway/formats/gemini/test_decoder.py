@@ -154,11 +154,7 @@ def test_an_answer_whose_candidate_has_not_ended_is_broken() -> None:
         GeminiWire().reply(google.written(google.answer([google.text("Hi")], finish=None)))
 
 
-JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = st.sampled_from(
     (
         *("candidates", "content", "parts", "text", "thought", "thoughtSignature", "functionCall"),
@@ -168,8 +164,10 @@ NAMES = st.sampled_from(
     )
 )
 SHAPED: st.SearchStrategy[Any] = st.recursive(
-    JSON | st.sampled_from(["STOP", "SAFETY", "AUDIO", 1, -1]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    SCALARS | st.sampled_from(["STOP", "SAFETY", "AUDIO", 1, -1]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=5)
+    ),
     max_leaves=20,
 )
 
