@@ -41,6 +41,8 @@ class AccessLog:
             told["ms"] = round((self._clock.monotonic() - began) * 1000, 1)
             line = {"access": self._clock.now_us(), **_asked(scope), **told}
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+            # A pipe would hold lines back until there are many.
+            sys.stdout.flush()
 
 
 def _asked(scope: Scope) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _note(told: dict[str, Any], message: Message) -> None:
     elif kind.endswith("response.body"):
         told["bytes"] += len(message.get("body", b""))
     elif kind == "websocket.send":
-        told["bytes"] += len(message.get("bytes") or message.get("text") or b"")
+        told["bytes"] += len(message.get("bytes") or (message.get("text") or "").encode())
 
 
 def _header(headers: Headers, wanted: bytes) -> str:

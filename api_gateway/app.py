@@ -7,7 +7,6 @@ from api_gateway.admin.build import admin_pages
 from api_gateway.authenticate import authentication, believed
 from api_gateway.balance.gauges import gauges
 from api_gateway.balance.watch import Watch
-from api_gateway.bearers import Bearers
 from api_gateway.config import Section, problems
 from api_gateway.connect import Connector
 from api_gateway.control import Control
@@ -17,6 +16,8 @@ from api_gateway.idempotency_keys import IdempotencyKeys
 from api_gateway.layers import layers
 from api_gateway.living import living
 from api_gateway.maintenance import MaintenanceBoard
+from api_gateway.oauth.bearers import Bearers
+from api_gateway.oauth.build import token_endpoints
 from api_gateway.pipeline import Pipeline
 from api_gateway.public_relay import PublicRelay
 from api_gateway.push import PATH as PUSH_PATH
@@ -26,7 +27,6 @@ from api_gateway.regions.build import open_puller
 from api_gateway.replay import Replay
 from api_gateway.route_files import file_problems, found
 from api_gateway.routes import RouteTable
-from api_gateway.token_endpoints import token_endpoints
 from shared.asgi import Patience
 from shared.config import Loaded
 from shared.health import public_routes

@@ -5,6 +5,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw
 
+from api_gateway.written_path import written_path
 from shared.account import Flight
 from shared.approvals import NOT_ASKED, Consent, Park
 from shared.asgi import Exchange
@@ -24,11 +25,10 @@ async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) 
     if not grant.decision.approval or grant.resource == _DECIDING:
         return NOT_ASKED
     body = await exchange.peek(_BODY_CAP) if exchange.expects_body else b""
-    raw = exchange.scope.get("raw_path") or exchange.path.encode()
     said = {
         "method": exchange.method,
         "host": exchange.header("host") or "",
-        "path": raw.decode("latin-1"),
+        "path": written_path(exchange),
         "query": exchange.query,
     }
     return await park(flight, grant, msgspec.json.encode(said | (_read(exchange, body) if body else {})))

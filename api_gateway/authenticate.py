@@ -1,7 +1,7 @@
 """Stage: who calls? Which credentials are believed here, and whom they are asked of first."""
 
-from api_gateway.bearers import Bearers
 from api_gateway.config import Section
+from api_gateway.oauth.bearers import Bearers
 from api_gateway.slow_down import Refused, SlowDown
 from shared.authenticators.client_certificate import ClientCertificate
 from shared.authenticators.delegation_token import DelegationToken

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,9 +33,6 @@ _RENEW_SECONDS = 3600.0
 _SEEN_SECONDS = 2.0
 _PUBLISH_ATTEMPTS = 5
 _CONFIGURATION = "configuration"
-_OPERATOR_KEY = "first-operator"
-# Below the state directory: the secret of the key that an empty store begins with.
-OPERATOR_KEY_FILE = "operator.key"
 
 
 class Control:
@@ -264,27 +260,3 @@ class Control:
         deadline = self._clock.monotonic() + _SEEN_SECONDS
         while self._snapshots.epochs().get(name, 0) < epoch and self._clock.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
-
-
-async def operator_key(control: Control, path: Path, sub: str, tenant: str) -> bool:
-    """Makes the first key of an empty store, so that somebody can make the others. True when it did.
-
-    Its secret goes to `path`, readable by this user only.
-    """
-    if await control.store.keys(None):
-        return False
-    secret, made = await control.create_key(
-        KeyRecord(id=_OPERATOR_KEY, hash="", sub=sub, tenant=tenant, name="first operator")
-    )
-    if all(key.hash != made.hash for key in await control.store.keys(None)):
-        # Another edge has made it at the same moment.
-        return False
-    write_private(path, secret + "\n")
-    return True
-
-
-def write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from api_gateway.addresses import Addresses
-from api_gateway.config import Gateways, HttpRoute, Section
+from api_gateway.config import Section
 from api_gateway.cors import CorsRule, asked_method
+from api_gateway.gateways import ROUTES, Gateways
 from api_gateway.guard import strip_identity
-from api_gateway.maintenance import GATEWAYS, MaintenanceBoard
+from api_gateway.http_route import HttpRoute
+from api_gateway.maintenance import MaintenanceBoard
 from api_gateway.routes import RouteTable
 from api_gateway.websocket import WebSocketExchange
 from shared.account import Account
@@ -30,6 +32,9 @@ class RouteRule(Struct, frozen=True):
 
     addresses: Addresses | None = None
     cors: CorsRule | None = None
+
+
+_NO_RULE = RouteRule()
 
 
 class Door:
@@ -59,14 +64,12 @@ class Door:
             return
         exchange = _exchange(scope, receive, send)
         wanted = asked_method(exchange)
-        route = self._route(exchange, wanted or exchange.method)
-        rule = self._rules.get(route, RouteRule())
+        route, rule = self._ruled(exchange, wanted or exchange.method)
         origin = exchange.header_or_none("origin")
         asks = rule.cors is not None and wanted is not None
         if wanted is not None and not asks:
             # Nobody answers here: it goes where its own method leads.
-            route = self._route(exchange, exchange.method)
-            rule = self._rules.get(route, RouteRule())
+            route, rule = self._ruled(exchange, exchange.method)
         if rule.cors is not None and not asks and scope["type"] == "http":
             send = _with(send, rule.cors, origin)
             exchange = _exchange(scope, receive, send)
@@ -82,6 +85,11 @@ class Door:
 
     def _looks(self) -> bool:
         return self._addresses is not None or bool(self._rules) or self._board.any
+
+    def _ruled(self, exchange: Exchange, method: str) -> tuple[str, RouteRule]:
+        """The route that this request would be led to with `method`, and what that asks of it."""
+        route = self._route(exchange, method)
+        return route, self._rules.get(route, _NO_RULE)
 
     def _route(self, exchange: Exchange, method: str) -> str:
         """The name of the route that this request would be led to with `method`, "" where there is none."""
@@ -117,7 +125,7 @@ class Door:
 
 def rules_of(section: Section) -> Mapping[str, RouteRule]:
     """The routes that ask for anything, by their names."""
-    asked: list[tuple[str, Gateways | HttpRoute]] = [(name, section.gateways) for name in GATEWAYS] + [
+    asked: list[tuple[str, Gateways | HttpRoute]] = [(name, section.gateways) for name in ROUTES] + [
         (route.name, route) for route in section.routes
     ]
     return {

@@ -15,6 +15,7 @@ from api_gateway.balance.upstream import Upstream
 from api_gateway.errand import Errand
 from api_gateway.relay import relay
 from api_gateway.upload import Upload, body_of
+from api_gateway.written_path import written_path
 from shared import trace
 from shared.account import Flight
 from shared.asgi import Exchange
@@ -183,8 +184,7 @@ def _knowing(dialect: Dialect, exchange: Exchange, body: bytes) -> Dialect:
 
 def path_of(exchange: Exchange, upstream: Upstream) -> str:
     """The path and query that the service is asked for. Raises BadRequest."""
-    raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
-    path = raw.decode("latin-1").partition("?")[0]
+    path = written_path(exchange)
     if not path.startswith(upstream.strip):
         # The prefix was written with escapes: cutting it off here would not cut it off there.
         raise BadRequest(f"write the beginning of this path as it is: {upstream.strip}")

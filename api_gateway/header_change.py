@@ -3,12 +3,13 @@ written this way, nor what frames a message.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from api_gateway import guard
 from shared.asgi import HOP_BY_HOP, Headers
+from shared.config import Secret
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]{0,4096}")
@@ -67,6 +68,17 @@ def problems(path: str, rule: HeaderRule | None) -> list[str]:
     targets = [_low(new) for new in rule.rename.values()]
     if len(set(targets)) < len(targets):
         found.append(f"{path}.rename: two headers would get one name")
+    return found
+
+
+def sent_problems(path: str, headers: Mapping[str, Secret]) -> list[str]:
+    """What is wrong with headers that are sent to a service for it alone. No value is told."""
+    found = []
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or _plain(_low(name)) in _FRAMES:
+            found.append(f"{path}: {name!r} is no header name, or frames a message")
+        if not _VALUE.fullmatch(value.reveal()):
+            found.append(f"{path}.{name}: this is no header value")
     return found
 
 

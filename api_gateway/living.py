@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 
 from api_gateway.balance.watch import Watch
 from api_gateway.config import Section
-from api_gateway.control import OPERATOR_KEY_FILE, Control, operator_key
+from api_gateway.control import Control
+from api_gateway.operator_key import OPERATOR_KEY_FILE, operator_key
 from api_gateway.regions.puller import Puller
 from shared.background import cancelled, owned
 from shared.config import Loaded

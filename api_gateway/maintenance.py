@@ -10,12 +10,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from api_gateway.gateways import ROUTES
 from shared.errors import Unavailable
 from shared.redis_client import Redis
 
 EVERYTHING = "*"
-# The routes of the gateways behind the edge, as policy and limits know them too.
-GATEWAYS = ("llm", "mcp", "agents")
 _KEY = "gs:maintenance"
 _LOOK_SECONDS = 1.0
 _LOG = logging.getLogger("gatestack")  # noqa: TID251  no request is near
@@ -34,7 +33,7 @@ class Maintenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def problems(path: str, rule: Maintenance, routes: Collection[str]) -> list[str]:
     """What is wrong with a rule, as `path: problem`."""
-    known = {EVERYTHING, *GATEWAYS, *routes}
+    known = {EVERYTHING, *ROUTES, *routes}
     return [
         f"{path}.routes[{place}]: there is no route {name!r}"
         for place, name in enumerate(rule.routes)

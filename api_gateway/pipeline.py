@@ -15,6 +15,7 @@ from api_gateway.replay import Replay
 from api_gateway.reshape import reshape
 from api_gateway.rewrite import rewrite
 from api_gateway.routes import RouteTable
+from api_gateway.shed import Shed
 from api_gateway.validate import validate
 from api_gateway.websocket import WebSocketExchange
 from shared.account import Account
@@ -51,6 +52,7 @@ class Pipeline:
         self._account = account
         self._authenticate = authenticate
         self._routes = routes
+        self._shed = Shed(routes)
         self._policy = policy
         self._park = park
         self._rules = rules
@@ -69,6 +71,7 @@ class Pipeline:
         exchange.patience = self._patience
         strip_identity(exchange)
         async with self._account(exchange, self.dialect(exchange)) as flight:
+            self._shed(exchange, flight)
             caller = await self._authenticate(exchange)
             if self._operates(caller, exchange.path):
                 # Otherwise nobody could lift a kill of everything.

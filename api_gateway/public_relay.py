@@ -5,10 +5,12 @@ credential, and the pages that a browser sees on the way to a consent. Nothing i
 from starlette.routing import Route
 
 from api_gateway import guard
+from api_gateway.balance.replica import Replica
 from api_gateway.balance.upstream import Upstream
 from api_gateway.routes import refuse_ambiguous
+from api_gateway.written_path import written_path
 from shared.account import Account
-from shared.asgi import Exchange, Receive, Scope, Send, forwardable
+from shared.asgi import Exchange, Receive, Scope, Send
 from shared.dialects.mcp import METADATA
 from shared.dialects.plain import Plain
 from shared.errors import NotFound
@@ -19,7 +21,8 @@ _BODY_CAP, _REPLY_CAP = 8192, 65_536
 _SECONDS = 30.0
 # Of all cookies of a browser this one is for the pages behind it.
 _COOKIE = "gatestack-consent"
-_STRANGER = Caller(principal=Principal(sub="", tenant=""), actors=("",), chain="", credential="")
+# Replicas are chosen by who asks: this is nobody, and never signed for.
+STRANGER = Caller(principal=Principal(sub="", tenant=""), actors=("",), chain="", credential="")
 PATHS = {
     METADATA + "{path:path}": ("GET",),
     "/oauth/consent": ("GET", "POST"),
@@ -44,36 +47,30 @@ class PublicRelay:
             flight.entry.resource, flight.entry.action = "route:mcp", "read"
             flight.check()
             refuse_rewritten(exchange)
-            async with await self._ask(exchange, await exchange.body(_BODY_CAP)) as reply:
-                body = await reply.read(_REPLY_CAP)
-                await exchange.reply(reply.status, _outward(reply), body)
+            body = await exchange.body(_BODY_CAP)
+            with self._upstream.pool.lent(exchange, STRANGER) as replica:
+                async with await self._ask(replica, exchange, body) as reply:
+                    answer = await reply.read(_REPLY_CAP)
+                    await exchange.reply(reply.status, _outward(reply), answer)
 
-    async def _ask(self, exchange: Exchange, body: bytes) -> Reply:
-        pool = self._upstream.pool
-        replica = pool.take(exchange, _STRANGER) if pool.only is None else None
-        address = pool.only or (replica.url if replica is not None else "")
+    async def _ask(self, replica: Replica, exchange: Exchange, body: bytes) -> Reply:
         query = f"?{exchange.query}" if exchange.query else ""
-        try:
-            return await self._http.send(
-                exchange.method,
-                address + exchange.path + query,
-                headers=_inward(exchange),
-                body=body,
-                header_timeout=_SECONDS,
-                idle_timeout=_SECONDS,
-                pinned=replica.pinned if replica is not None else None,
-            )
-        finally:
-            if replica is not None:
-                pool.give(replica)
+        return await self._http.send(
+            exchange.method,
+            replica.url + exchange.path + query,
+            headers=_inward(exchange),
+            body=body,
+            header_timeout=_SECONDS,
+            idle_timeout=_SECONDS,
+            pinned=replica.pinned,
+        )
 
 
 def refuse_rewritten(exchange: Exchange) -> None:
     """Raises NotFound, BadRequest for a path that the next reader might read as another one, also one that it
     would only have to unescape: no address that is open to strangers needs that.
     """
-    raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
-    if raw.decode("latin-1").partition("?")[0] != exchange.path:
+    if written_path(exchange) != exchange.path:
         raise NotFound("nothing is served at a path that is written like this")
     refuse_ambiguous(exchange)
 
@@ -89,9 +86,5 @@ def _inward(exchange: Exchange) -> list[tuple[bytes | str, bytes | str]]:
 
 def _outward(reply: Reply) -> list[tuple[bytes, bytes]]:
     given = [(name, value) for name, value in reply.headers if name == b"set-cookie"]
-    kept = [
-        (name, value)
-        for name, value in guard.outward(forwardable(reply.headers))
-        if name != b"content-length"
-    ]
+    kept = [header for header in guard.outward(reply.headers) if header[0] != b"content-length"]
     return [*kept, *given]

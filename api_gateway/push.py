@@ -7,7 +7,7 @@ from collections import OrderedDict
 from api_gateway import guard
 from api_gateway.balance.upstream import Upstream
 from api_gateway.config import PushSection
-from api_gateway.public_relay import refuse_rewritten
+from api_gateway.public_relay import STRANGER, refuse_rewritten
 from shared import trace
 from shared.account import Account
 from shared.asgi import Exchange, Receive, Scope, Send
@@ -16,15 +16,12 @@ from shared.clock import Clock
 from shared.dialects.plain import Plain
 from shared.errors import LimitExceeded, MethodNotAllowed, Unauthenticated
 from shared.http_client import HttpClient
-from shared.identity.principal import Caller, Principal
 
 PATH = "/agents/{name}/push/{hook}"
 TOKEN = "x-a2a-notification-token"
 _BEARER = "bearer "
 _MOST_SENDERS = 10_000
 _MINUTE = 60.0
-# Replicas are chosen by who asks: this is nobody, and never signed for.
-_NOBODY = Caller(principal=Principal(sub="", tenant=""), actors=("",), chain="", credential="notification")
 
 
 class Push:
@@ -55,18 +52,18 @@ class Push:
 
     async def _relay(self, exchange: Exchange, token: str, body: bytes) -> None:
         """Raises UpstreamFault, and Unavailable where nobody is well; agents send such a one again."""
-        upstream, pool = self._upstream, self._upstream.pool
-        replica = pool.take(exchange, _NOBODY)
+        upstream = self._upstream
         span = trace.child(exchange.trace, sample=0.0, trusted=False)
-        try:
+        headers: list[tuple[bytes | str, bytes | str]] = [
+            ("content-type", exchange.header("content-type") or "application/json"),
+            ("traceparent", trace.render(span)),
+            (TOKEN, token),
+        ]
+        with upstream.pool.lent(exchange, STRANGER) as replica:
             async with await self._http.send(
                 "POST",
                 replica.url + exchange.path,
-                headers=[
-                    ("content-type", exchange.header("content-type") or "application/json"),
-                    ("traceparent", trace.render(span)),
-                    (TOKEN, token),
-                ],
+                headers=headers,
                 body=body,
                 connect_timeout=upstream.connect_timeout,
                 header_timeout=upstream.header_timeout,
@@ -75,8 +72,6 @@ class Push:
             ) as reply:
                 answer = await reply.read(self._section.max_bytes)
                 await exchange.reply(reply.status, guard.outward(reply.headers), answer)
-        finally:
-            pool.give(replica)
 
 
 class Floods:

@@ -65,12 +65,24 @@ class Recall:
         conditional = _ask_about(exchange, known)
         # What answers a condition of the client's own is of no use to others.
         with cache.collapse.leading(same, flight, alone=conditional) as leader:
-            visit = _Visit(exchange, flight, cache, question, known, condition, cache.changes, leader, same)
+            visit = _Visit(
+                exchange=exchange,
+                flight=flight,
+                cache=cache,
+                question=question,
+                known=known,
+                condition=condition,
+                changes=cache.changes,
+                leader=leader,
+                same=same,
+            )
             await self._forward(msgspec.structs.replace(errand, through=visit.through))
 
 
-class _Visit(msgspec.Struct, frozen=True):
-    """One question on its way to the service, with what was known before and who follows it."""
+class _Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One question on its way to the service: what was known before, how often something had been forgotten
+    by then, and who follows it.
+    """
 
     exchange: Exchange
     flight: Flight

@@ -14,6 +14,7 @@ from api_gateway.answer import Answer, Keeping, KeptAnswer
 from api_gateway.errand import Errand, Forward
 from api_gateway.idempotency_keys import Claim, Idempotency, IdempotencyKeys
 from api_gateway.relay import relay
+from api_gateway.written_path import written_path
 from shared.asgi import Exchange
 from shared.errors import BadRequest, Refusal, Unavailable, UpstreamFault
 from shared.http_client import never_sent
@@ -59,13 +60,15 @@ class Replay:
         claim = Claim(by=flight.entry.id, fingerprint=await _fingerprint(exchange, rule))
         earlier = await self._keys.claim(name, tenant, claim, rule.keep_seconds)
         if earlier is not None:
+            answer = _again(earlier, claim)
             flight.entry.cache = "replay"
             exchange.stamps.append(_REPLAYED)
-            await relay(exchange, flight, _again(earlier, claim), errand.upstream)
+            await relay(exchange, flight, answer, errand.upstream)
             return
         attempt = _Attempt(self._keys, rule, name, tenant, claim)
         try:
-            await self._forward(msgspec.structs.replace(errand, through=attempt.keeping))
+            async with self._keys.standing_by(name, tenant):
+                await self._forward(msgspec.structs.replace(errand, through=attempt.keeping))
         except BaseException as error:
             await attempt.failed(error)
             raise
@@ -154,10 +157,9 @@ def _name(key: str, caller: Caller, resource: str) -> str:
 
 async def _fingerprint(exchange: Exchange, rule: Idempotency) -> bytes:
     body = await exchange.peek(rule.max_body_bytes) if exchange.expects_body else b""
-    raw = exchange.scope.get("raw_path") or exchange.path.encode()
     said = (
         exchange.method,
-        raw,
+        written_path(exchange).encode("latin-1"),
         exchange.query,
         exchange.header_or_none("content-type"),
         sha256(body).digest(),

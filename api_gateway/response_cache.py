@@ -14,6 +14,7 @@ from api_gateway import guard
 from api_gateway.answer import KeptAnswer, values_of
 from api_gateway.cache_control import Life, life
 from api_gateway.collapse import Collapse
+from api_gateway.written_path import written_path
 from shared.asgi import Exchange, Headers
 from shared.clock import Clock
 from shared.identity.principal import Caller
@@ -72,9 +73,8 @@ class ResponseCache:
         self._askers: dict[str, set[str]] = {}
 
     def question(self, exchange: Exchange, caller: Caller) -> Question:
-        raw: bytes = exchange.scope.get("raw_path") or exchange.path.encode()
         place = (exchange.scope.get("scheme", "http"), exchange.header("host") or "")
-        target = "\n".join((*place, raw.decode("latin-1").partition("?")[0], exchange.query))
+        target = "\n".join((*place, written_path(exchange), exchange.query))
         if self.rule.shared:
             return Question(target)
         # All that the service is told of who asks, but for what differs with each call.
@@ -118,10 +118,10 @@ class ResponseCache:
         entries = self._kept.setdefault(question, [])
         self._askers.setdefault(question.target, set()).add(question.who)
         self._kept.move_to_end(question)
-        gone = [one for one in entries if one.varies == entry.varies]
-        gone += [one for one in entries if one not in gone][: max(0, len(entries) - _MOST_VARIANTS + 1)]
-        entries[:] = [one for one in entries if one not in gone] + [entry]
-        self.bytes += entry.size - sum(one.size for one in gone)
+        before = sum(one.size for one in entries)
+        others = [one for one in entries if one.varies != entry.varies]
+        entries[:] = [*others, entry][-_MOST_VARIANTS:]
+        self.bytes += sum(one.size for one in entries) - before
         while self.bytes > self.rule.max_bytes:
             self._forget(next(iter(self._kept)))
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from api_gateway import upstream_tls
 from api_gateway.balance.upstream import contract_of
-from api_gateway.config import HttpRoute, Section
+from api_gateway.config import Section
+from api_gateway.http_route import HttpRoute
 from api_gateway.regions.settings import problems as region_problems
 from shared.config import Loaded
 

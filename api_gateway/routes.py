@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from api_gateway.balance.split import sends
 from api_gateway.balance.upstream import Upstream, Upstreams
-from api_gateway.config import HttpRoute, Section
+from api_gateway.config import Section
+from api_gateway.http_route import HttpRoute
+from api_gateway.written_path import written_path
 from shared.account import Flight
 from shared.asgi import Exchange
 from shared.clock import Clock
@@ -160,7 +162,7 @@ def _at(exchange: Exchange, hosts: tuple[str, ...]) -> bool:
 def refuse_ambiguous(exchange: Exchange) -> None:
     """Raises BadRequest for a path that the next reader could resolve to another one than we authorise."""
     path = exchange.path.lower()
-    raw = exchange.scope.get("raw_path", b"").decode("latin-1").lower() or path
+    raw = written_path(exchange).lower()
     if raw.startswith(_NAMES_BELOW):
         raw = raw.replace(_ESCAPED_SLASH, "/")
     if not _PRINTED.fullmatch(raw + exchange.query):

@@ -10,7 +10,9 @@ from msgspec import Meta, Struct
 
 from shared.catalog_entries import LATEST, LONGEST_NAME, OWN_NAMESPACE, SERVER_NAME, VERSION
 
+# What stands in `_meta`: ours, and what the official registry says of a version.
 OURS = "gatestack/registry"
+OFFICIAL = "io.modelcontextprotocol.registry/official"
 _Owner = Annotated[str, Meta(max_length=200)]
 _Labels = Annotated[tuple[_Owner, ...], Meta(max_length=50)]
 # What registries add is theirs, and not taken for the publisher's.

@@ -14,7 +14,8 @@ GatestackError
 │   ├── MethodNotAllowed    405  method
 │   ├── TooLarge            413  too_large
 │   ├── LimitExceeded       429  limit
-│   └── BudgetExceeded      429  budget
+│   ├── BudgetExceeded      429  budget
+│   └── Overloaded          503  unavailable     as many as there is room for are here already
 ├── UpstreamFault           somebody behind us failed
 │   ├── UpstreamUnreachable 502  upstream_unreachable   may be tried elsewhere
 │   ├── UpstreamTimeout     504  upstream_timeout       may be tried elsewhere
@@ -146,6 +147,10 @@ class LimitExceeded(Refusal):
 
 class BudgetExceeded(Refusal):
     status, reason = 429, Reason.BUDGET
+
+
+class Overloaded(Refusal):
+    status, reason = 503, Reason.UNAVAILABLE
 
 
 class UpstreamFault(GatestackError):

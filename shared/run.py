@@ -24,7 +24,7 @@ from shared.background import cancelled, owned
 from shared.config import ConfigProblems, Loaded, Secret, Shared, load
 from shared.errors import GatestackError
 from shared.parts import Parts, open_parts
-from shared.server import Clients, ServerName
+from shared.server import CannotListen, Clients, ServerName
 from shared.tls import Listening
 
 Section = TypeVar("Section", bound=Struct)
@@ -64,7 +64,9 @@ class Service(Struct, Generic[Section], frozen=True, kw_only=True):
 
 
 def main(service: Service[Any], argv: list[str] | None = None) -> int:
-    """Exit code 0 after a clean stop, 1 when it could not run, 2 when the configuration is wrong."""
+    """Exit code 0 after a clean stop, 1 when it could not run, 2 when the configuration is wrong, or the
+    address in it cannot be had.
+    """
     options = _options(service.name, argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
@@ -84,6 +86,10 @@ def main(service: Service[Any], argv: list[str] | None = None) -> int:
         return _report(None, as_json=options.json)
     try:
         return server.run(_serve(service, loaded, options.bind, listening))
+    except CannotListen as error:
+        mend = f"end what has it, or put {service.name}.bind right in {path}"
+        print(f"{service.name}: {error}: {mend}", file=sys.stderr)
+        return CONFIG_EXIT
     except (OSError, GatestackError) as error:
         told = (error.strerror if isinstance(error, OSError) else "") or error
         print(f"{service.name}: {told}", file=sys.stderr)

@@ -48,15 +48,17 @@ class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body_idle_seconds: Annotated[float, Meta(gt=0)] = 30.0
 
 
+class CannotListen(OSError):
+    """The address that a service is to listen on cannot be had; the text names it."""
+
+
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Runs a program's main coroutine on the fast loop and returns its exit code."""
     return uvloop.run(main)
 
 
 def bind(address: str) -> socket.socket:
-    """A listening socket on `host:port` (port 0: any free one). Raises OSError with the address in its
-    text.
-    """
+    """A listening socket on `host:port` (port 0: any free one). Raises CannotListen."""
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -66,12 +68,11 @@ def bind(address: str) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_SECONDS * 1000))
     try:
         listener.bind((host.strip("[]"), int(port)))
-    except OSError as error:
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
-        raise OSError(
-            error.errno, f"cannot listen on {address}: {error.strerror} (`bind` of its section says where)"
-        ) from error
-    listener.listen(_BACKLOG)
+        why = (error.strerror if isinstance(error, OSError) else "") or error
+        raise CannotListen(f"cannot listen on {address}: {why}") from error
     listener.setblocking(False)
     return listener
 
@@ -95,8 +96,8 @@ async def serve(
     clients: Clients = Clients(),  # noqa: B008  it is frozen
 ) -> None:
     """Serves until `stop` is set; open requests then have `grace_seconds` to end before `end_open` is called
-    and, two seconds later or without it at once, they are cancelled. Raises OSError when the port is taken
-    for HTTP/3.
+    and, two seconds later or without it at once, they are cancelled. Raises CannotListen when the port is
+    taken for HTTP/3.
     """
     ending = asyncio.create_task(_end_late(stop, grace_seconds, end_open)) if end_open else None
     try:
@@ -170,7 +171,7 @@ def _told(app: Any, tls: Listening | None) -> Any:
 
 
 def _quic(app: Any, listener: socket.socket, tls: Listening | None, clients: Clients) -> "Http3Server | None":
-    """HTTP/3 at a listener's address, where it is wanted. Raises OSError."""
+    """HTTP/3 at a listener's address, where it is wanted. Raises CannotListen."""
     if tls is None or not tls.tls.http3:
         return None
     # Loaded here because few processes serve it, and it weighs eleven megabytes.
@@ -182,7 +183,7 @@ def _quic(app: Any, listener: socket.socket, tls: Listening | None, clients: Cli
     except OSError as error:
         found.close()
         host, port = listener.getsockname()[:2]
-        raise OSError(error.errno, f"cannot take UDP {host}:{port}: {error.strerror}") from error
+        raise CannotListen(f"cannot listen on UDP {host}:{port}: {error.strerror}") from error
     found.setblocking(False)
     return Http3Server(
         app, found, tls, header_bytes=clients.header_bytes, idle_seconds=clients.header_seconds

@@ -6,11 +6,11 @@ A caller of the operators' tenant sees all tenants, everybody else only their ow
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from api_gateway.admin.listing import Listed, paged
 from api_gateway.control import Control
@@ -29,7 +29,8 @@ ROOT = "/admin/api"
 _BODY_CAP = 8_388_608
 # Why, and for whom: every change may be asked with these, and the ledger keeps them.
 REASONS = ("reason", "author")
-_LONGEST = 500
+LONGEST_REASON = 500
+Reason = Annotated[str, Meta(max_length=LONGEST_REASON)]
 Body = TypeVar("Body")
 
 
@@ -71,7 +72,8 @@ class Page(Struct, frozen=True, kw_only=True):
     asked for `admin:<area>` and `action`.
 
     `query` are the parameters it takes, `body` is what is read, `answer` what comes back with `status`
-    (without them: nothing, and any object). What `lists` can be had in pages.
+    (without them: nothing, and any object). What `lists` can be had in pages; what is `conditional` heeds
+    `if-match`.
     """
 
     method: str
@@ -84,6 +86,7 @@ class Page(Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     lists: Listed | None = None
+    conditional: bool = False
 
     @property
     def address(self) -> str:
@@ -125,7 +128,7 @@ class AdminPages:
 
     def _route(self, page: Page, names: dict[str, str], path: str) -> Route:
         async def endpoint(exchange: Exchange, flight: Flight, caller: Caller) -> None:
-            flight.entry.method = visible(f"{page.method} {path.removeprefix(ROOT)}", _LONGEST)
+            flight.entry.method = visible(f"{page.method} {path.removeprefix(ROOT)}", LONGEST_REASON)
             if is_planes(page.method, page.path, page.area):
                 refuse(self._control.plane)
             ask = Ask(
@@ -164,13 +167,13 @@ def _query(exchange: Exchange, page: Page) -> dict[str, str]:
             raise BadRequest(f"{visible(name)[:40]}: this is not asked by that (known: {known})")
         if len(values) > 1:
             raise BadRequest(f"{name}: stands twice in the query")
-        if name in REASONS and len(values[0]) > _LONGEST:
-            raise BadRequest(f"{name}: at most {_LONGEST} characters")
+        if name in REASONS and len(values[0]) > LONGEST_REASON:
+            raise BadRequest(f"{name}: at most {LONGEST_REASON} characters")
     return {name: values[0] for name, values in asked.items()}
 
 
 def _note(ask: Ask) -> None:
     """Why, and for whom, unless the page itself has said more."""
-    reason, author = (visible(ask.query.get(name, ""), _LONGEST) for name in REASONS)
+    reason, author = (visible(ask.query.get(name, ""), LONGEST_REASON) for name in REASONS)
     if (reason or author) and not ask.entry.detail:
         ask.entry.detail = f"{reason} (author: {author})".strip() if author else reason

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from api_gateway.admin import Answer, Ask, Call, Page
+from api_gateway.admin.listing import CURSOR, limit_of
 from api_gateway.control import Control
 from shared.approvals import Book, Filed, State, may_decide, visible
 from shared.errors import BadRequest, Forbidden, NotFound
@@ -50,7 +51,7 @@ class Approvals:
 
     async def listing(self, control: Control, ask: Ask) -> Answer:
         """Newest first, `limit` a page; `next` is the `cursor` of the following page."""
-        state, limit = ask.query.get("state", "pending"), _limit(ask)
+        state, limit = ask.query.get("state", "pending"), limit_of(ask.query, _PAGE, _LONGEST_PAGE)
         if state not in _STATES:
             raise BadRequest(f"state: {state[:40]!r} is none of {', '.join(_STATES)}")
         wanted = {name: ask.query[name] for name in _FILTERS if name in ask.query}
@@ -147,15 +148,8 @@ def _shown(filed: Filed) -> dict[str, Any]:
     return shown | {"state": word.state, "decided_by": word.by, "decided_at": word.at, "reason": word.why}
 
 
-def _limit(ask: Ask) -> int:
-    text = ask.query.get("limit", str(_PAGE))
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _LONGEST_PAGE):
-        raise BadRequest(f"limit: a number from 1 to {_LONGEST_PAGE}")
-    return int(text)
-
-
 def _cursor(ask: Ask) -> int:
     text = ask.query.get("cursor", "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadRequest("cursor: send the `next` of the page before")
+        raise BadRequest(CURSOR)
     return int(text or 0)

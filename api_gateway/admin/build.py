@@ -21,6 +21,7 @@ from api_gateway.admin import (
     tools,
     transcripts,
 )
+from api_gateway.admin.agent_registry import AgentRegistry
 from api_gateway.admin.imports import Imports
 from api_gateway.config import Section
 from api_gateway.control import Control
@@ -52,16 +53,19 @@ def admin_pages(
     section = loaded.section
     kept = transcripts.pages(Transcripts(parts.redis))
     chain = loaded.shared.chain
-    made = tokens.pages(parts.signer, parts.verifier, parts.clock, chain.budget, chain.max_depth)
+    made = tokens.pages(
+        tokens.Tokens(parts.signer, parts.verifier, parts.clock, chain.budget, chain.max_depth)
+    )
     egress = Egress(section.registry.allow)
+    agent_registry = AgentRegistry(parts.http, egress, parts.redis)
     registry = (
-        *agents.pages(parts.http, egress, parts.redis),
+        *agents.pages(agent_registry),
         *servers.pages(Imports(parts.http, egress)),
         *skills.PAGES,
     )
     kinds: tuple[Kind, ...] = (
         Policies(),
-        Agents(agents.Agents(parts.http, egress, parts.redis)),
+        Agents(agent_registry),
         SERVERS,
         SKILLS,
         ServiceAccounts(),

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 
 from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin.listing import limit_of
 from api_gateway.admin.period import period
 from api_gateway.chain_flags import flags
 from api_gateway.control import Control
@@ -18,7 +19,6 @@ _FILTERS = (
 )  # fmt: skip
 _KNOWN = (*_FILTERS, "tenant", "since", "until", "over_cost", "order", "limit")
 _MONEY = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?)")
-_MOST = 1000
 
 
 async def chain(control: Control, ask: Ask) -> Answer:
@@ -47,7 +47,7 @@ async def listing(control: Control, ask: Ask) -> Answer:
             since_us=asked.since,
             until_us=asked.until,
             order=order,  # type: ignore[arg-type]
-            limit=_limit(query.get("limit", "100")),
+            limit=limit_of(query, 100),
             **{name: query.get(name, "") for name in _FILTERS},
         )
     )
@@ -61,12 +61,6 @@ def micros(text: str, name: str) -> int:
         raise BadRequest(f"{name}: {text[:40]!r} is no amount of dollars like 0.50")
     whole, _, part = match[1].partition(".")
     return int(whole) * 1_000_000 + int(part.ljust(6, "0") or 0)
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST or len(text) > 9:
-        raise BadRequest(f"limit: a number from 1 to {_MOST}")
-    return int(text)
 
 
 PAGES = (

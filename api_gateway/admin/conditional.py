@@ -18,13 +18,18 @@ class MustSay(BadRequest):
     status = 428
 
 
+def digest(content: bytes) -> str:
+    """What tells one state of an object from another, by what is kept of it."""
+    return sha256(content).hexdigest()[:32]
+
+
+def quoted(state: str | int) -> str:
+    """A digest or a version, as the headers have it."""
+    return f'"{state}"'
+
+
 def etag(content: bytes) -> str:
-    """Of what is kept of an object."""
-    return f'"{sha256(content).hexdigest()[:32]}"'
-
-
-def tag(number: int) -> str:
-    return f'"{number}"'
+    return quoted(digest(content))
 
 
 def expected(ask: Ask) -> int | None:

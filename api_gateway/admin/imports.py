@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from api_gateway.admin.fetched import fetched
-from api_gateway.server_json import ServerJson, content_of, problem
+from api_gateway.server_json import OFFICIAL, ServerJson, content_of, problem
 from shared.approvals import visible
 from shared.egress import Egress
 from shared.errors import BadRequest
@@ -23,7 +23,6 @@ _CAP = 4 * 2**20
 _SECONDS, _ALL_SECONDS = 15.0, 60.0
 _LONGEST = 32_768
 _MOST_TOLD = 50
-_OFFICIAL = "io.modelcontextprotocol.registry/official"
 
 
 class _Standing(Struct):
@@ -38,7 +37,7 @@ class _Listed(Struct):
     def status(self) -> str:
         """What the other registry has decided about it."""
         try:
-            return msgspec.convert(self._meta.get(_OFFICIAL, {}), _Standing).status
+            return msgspec.convert(self._meta.get(OFFICIAL, {}), _Standing).status
         except msgspec.ValidationError:
             return "active"
 

@@ -14,10 +14,10 @@ from shared.identity.keys import KeyRecord
 from shared.identity.principal import ChainBudget
 from shared.limits.own import problems as limit_problems
 from shared.policy.extent import CATALOG
+from shared.policy.names import PRINCIPALS
 from shared.policy.survey import askable
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_KINDS = ("user:", "agent:", "service:")
 
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,11 +103,17 @@ async def _own(control: Control, ask: Ask) -> KeyRecord:
     raise NotFound(f"there is no key {ask.names['id']}")
 
 
+def check_principal(field: str, name: str) -> None:
+    """Raises BadRequest for what is not one principal's name."""
+    kind, _, rest = name.partition(":")
+    if kind not in PRINCIPALS or not rest or not name.isprintable() or "*" in name:
+        known = ", ".join(f"{kind}:<name>" for kind in PRINCIPALS)
+        raise BadRequest(f"{field}: {name[:80]!r} must be {known}")
+
+
 def check_holder(sub: str, tenant: str) -> None:
     """Raises BadRequest where no key can stand for this."""
-    kind = next((kind for kind in _KINDS if sub.startswith(kind)), None)
-    if kind is None or sub == kind or not sub.isprintable() or "*" in sub:
-        raise BadRequest(f"sub: {sub!r} must be {', '.join(k + '<name>' for k in _KINDS)}")
+    check_principal("sub", sub)
     if not _TENANT.fullmatch(tenant):
         raise BadRequest(
             "tenant: up to 63 lower-case letters, digits, - and _ that name whom this key belongs to"

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import Answer, Ask, Page, Reason
 from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.errors import BadRequest, NotFound
@@ -18,7 +18,7 @@ class NewKill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`selector` names what is stopped, each dimension a glob: `{"agent": "planner"}`, `{"all": "*"}`."""
 
     selector: dict[str, str]
-    reason: str = ""
+    reason: Reason = ""
     dry_run: bool = False
 
 

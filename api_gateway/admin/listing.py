@@ -14,6 +14,7 @@ from shared.errors import BadRequest
 from shared.policy.glob import covers
 
 MOST = 1000
+CURSOR = "cursor: send the `next` of the page before"
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -38,12 +39,20 @@ def paged(answer: dict[str, Any], listed: Listed, query: Mapping[str, str]) -> d
         items = [item for item in items if all(_fits(item.get(name), text) for name, text in wanted.items())]
     if "limit" not in query and "cursor" not in query:
         return {**answer, listed.member: items}
-    limit, after = _limit(query.get("limit", "100")), _cursor(query.get("cursor", ""), listed)
+    limit, after = limit_of(query, 100), _cursor(query.get("cursor", ""), listed)
     ordered = sorted(items, key=lambda item: _key(item, listed))
     left = [item for item in ordered if _key(item, listed) > after]
     page = left[:limit]
     following = _written(_key(page[-1], listed)) if len(left) > limit else ""
     return {**answer, listed.member: page, "next": following}
+
+
+def limit_of(query: Mapping[str, str], usual: int, most: int = MOST) -> int:
+    """How many are asked for. Raises BadRequest."""
+    text = query.get("limit", str(usual))
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise BadRequest(f"limit: a number from 1 to {most}")
+    return int(text)
 
 
 def _fits(value: object, pattern: str) -> bool:
@@ -54,12 +63,6 @@ def _fits(value: object, pattern: str) -> bool:
 
 def _key(item: dict[str, Any], listed: Listed) -> tuple[str, ...]:
     return tuple(str(item[name]) for name in listed.key)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST):
-        raise BadRequest(f"limit: a number from 1 to {MOST}")
-    return int(text)
 
 
 def _written(key: tuple[str, ...]) -> str:
@@ -74,7 +77,7 @@ def _cursor(text: str, listed: Listed) -> tuple[str, ...]:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         key = msgspec.json.decode(raw, type=tuple[str, ...])
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise BadRequest("cursor: send the `next` of the page before", cause=error) from error
+        raise BadRequest(CURSOR, cause=error) from error
     if len(key) != len(listed.key):
-        raise BadRequest("cursor: send the `next` of the page before")
+        raise BadRequest(CURSOR)
     return key

@@ -5,12 +5,12 @@ Besides `admin:objects`, policy is asked for the area of each kind, as on that k
 """
 
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import LONGEST_REASON, Answer, Ask, Page
+from api_gateway.admin.batch import Batch, Change, Judged, outcome, overtaken, status_of
 from api_gateway.admin.conditional import Changed
 from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
@@ -19,40 +19,7 @@ from api_gateway.declared.fields import plain
 from api_gateway.declared.kind import Bounded, Held, Kind, Step
 from shared.approvals import visible
 from shared.errors import BadRequest, Forbidden, Refusal, Unavailable
-from shared.store import Unmet, Write
-from shared.store.objects import mark, unmark
-
-Reason = Annotated[str, Meta(max_length=500)]
-Who = Annotated[str, Meta(max_length=200)]
-MOST = 500
-
-
-class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`if_match` is the etag of what the author has seen, "" where there was nothing."""
-
-    kind: str
-    name: str
-    spec: Raw = msgspec.field(default_factory=Raw)
-    if_match: str = ""
-    remove: bool = False
-
-
-class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`owner` marks what is made here as its own. `author` is whom the caller names, not who they are."""
-
-    changes: Annotated[tuple[Change, ...], Meta(max_length=MOST)]
-    reason: Reason = ""
-    author: Who = ""
-    owner: Annotated[str, Meta(min_length=1, max_length=63)] = "gatestack"
-    dry_run: bool = False
-
-
-class _Judged(Struct, frozen=True, kw_only=True):
-    """A change with what it comes to, or with why it cannot be."""
-
-    change: Change
-    step: Step = Step()
-    refusal: Refusal | None = None
+from shared.store import Unmet
 
 
 class Objects:
@@ -85,25 +52,22 @@ class Objects:
         self._check(batch)
         judged = await self._judge(control, ask, batch)
         if refused := [one for one in judged if one.refusal is not None]:
-            return _status(refused), _told(judged, "refused", False)
+            return status_of(refused), outcome(judged, "refused")
         await self._check_room(control, judged)
         if batch.dry_run:
-            return 200, _told(judged, "possible", False)
+            return 200, outcome(judged, "possible")
         try:
-            await control.write(
-                [write for one in judged for write in _writes(one, batch.owner)], self._snapshots(batch)
-            )
+            writes = [write for one in judged for write in one.writes(batch.owner)]
+            await control.write(writes, self._snapshots(batch))
             _note(ask, batch)
-            for one in judged:
-                if one.step.then is not None:
-                    await one.step.then()
+            settled = await _settled(judged)
         except Unmet as error:
-            judged = _overtaken(judged, error.number, batch.owner)
-            return 409, _told(judged, "refused", False)
+            return 409, outcome(overtaken(judged, error.number, batch.owner), "refused")
         except Changed as error:
             # Only what is alone in its batch can be overtaken here.
-            return 409, _told([_refused(judged[0].change, error)], "refused", False)
-        return 200, _told(judged, "done", await self._published(control, batch))
+            return 409, outcome([Judged(change=judged[0].change, refusal=error)], "refused")
+        published = await self._published(control, batch)
+        return 200, outcome(judged, "done", published=published and settled)
 
     def _check(self, batch: Batch) -> None:
         seen: set[tuple[str, str]] = set()
@@ -121,11 +85,11 @@ class Objects:
         return kind
 
     def _snapshots(self, batch: Batch) -> list[str]:
-        return sorted({kind.snapshot for kind in map(self._kind, _kinds(batch)) if not kind.alone})
+        return sorted({kind.snapshot for kind in map(self._kind, batch.kinds) if not kind.alone})
 
-    async def _judge(self, control: Control, ask: Ask, batch: Batch) -> list[_Judged]:
+    async def _judge(self, control: Control, ask: Ask, batch: Batch) -> list[Judged]:
         held: dict[str, dict[str, Held]] = {}
-        for name in _kinds(batch):
+        for name in batch.kinds:
             kind = self._kind(name)
             # Who may not manage a kind does not learn what there is of it either.
             if self._may(control, ask, kind, "manage"):
@@ -137,12 +101,12 @@ class Objects:
                     raise Forbidden(f"nothing allows you to manage admin:{self._kind(change.kind).area}")
                 step = await self._step(control, ask, change, held[change.kind].get(change.name), batch)
             except Refusal as error:
-                judged.append(_refused(change, error))
+                judged.append(Judged(change=change, refusal=error))
             else:
-                judged.append(_Judged(change=change, step=step))
+                judged.append(Judged(change=change, step=step))
         return judged
 
-    async def _check_room(self, control: Control, judged: list[_Judged]) -> None:
+    async def _check_room(self, control: Control, judged: list[Judged]) -> None:
         for name, kind in self._kinds.items():
             steps = [one.step for one in judged if one.change.kind == name]
             if steps and isinstance(kind, Bounded):
@@ -171,9 +135,7 @@ class Objects:
         return decision.allowed and (self._consented or not decision.approval)
 
     async def _published(self, control: Control, batch: Batch) -> bool:
-        """Whether the services have been told. If not, the edge goes on trying: nothing is undone, and who
-        was made a key must learn its secret.
-        """
+        """Whether the services have been told. If not, the edge goes on trying."""
         try:
             await control.publish(self._snapshots(batch))
         except Unavailable:
@@ -201,61 +163,19 @@ def shown(kind: str, held: Held, owner: str) -> dict[str, Any]:
     return {"kind": kind, "name": held.name, "spec": plain(held.spec), "etag": held.etag, "owner": owner}
 
 
-def _kinds(batch: Batch) -> list[str]:
-    return list(dict.fromkeys(change.kind for change in batch.changes))
-
-
-def _refused(change: Change, refusal: Refusal) -> _Judged:
-    return _Judged(change=change, refusal=refusal)
-
-
-def _writes(one: _Judged, owner: str) -> list[Write]:
-    """A change's writes and its mark: an object is marked by whoever makes it."""
-    change = one.change
-    if not one.step.writes or (change.if_match and not change.remove):
-        return list(one.step.writes)
-    marked = () if change.remove else (mark(change.kind, change.name, owner),)
-    return [*one.step.writes, unmark(change.kind, change.name), *marked]
-
-
-def _overtaken(judged: list[_Judged], number: int, owner: str) -> list[_Judged]:
-    """The change that write `number` belongs to has found something else."""
-    upto, found = 0, []
-    for one in judged:
-        start, upto = upto, upto + len(_writes(one, owner))
-        lost = start <= number < upto
-        why = "its name is taken" if not one.change.if_match else "it has been changed meanwhile: plan again"
-        found.append(_refused(one.change, Changed(why)) if lost else one)
-    return found
-
-
-def _status(refused: list[_Judged]) -> int:
-    if any(isinstance(one.refusal, Changed) for one in refused):
-        return 409
-    return 403 if all(isinstance(one.refusal, Forbidden) for one in refused) else 400
-
-
-def _told(judged: list[_Judged], state: str, published: bool) -> dict[str, Any]:
-    refused = sum(one.refusal is not None for one in judged)
-    told: dict[str, Any] = {
-        "state": state,
-        "published": published,
-        "results": [_result(one, state) for one in judged],
-    }
-    if state == "refused":
-        told["detail"] = f"nothing of this batch was done: {refused} of {len(judged)} changes cannot be"
-    return told
-
-
-def _result(one: _Judged, state: str) -> dict[str, Any]:
-    result: dict[str, Any] = {"kind": one.change.kind, "name": one.change.name}
-    if one.refusal is not None:
-        conflict = isinstance(one.refusal, Changed)
-        return result | {"did": "conflict" if conflict else "refused", "why": one.refusal.detail}
-    if state != "done":
-        return result | {"did": "nothing", "why": ""}
-    did = "removed" if one.change.remove else "changed" if one.change.if_match else "made"
-    return result | {"did": did, "why": ""} | ({"secret": one.step.secret} if one.step.secret else {})
+async def _settled(judged: list[Judged]) -> bool:
+    """What follows the writes. Whether it could be done: nothing that was written is undone, and who was made
+    a key must learn its secret. Raises Unavailable where nothing was written.
+    """
+    try:
+        for one in judged:
+            if one.step.then is not None:
+                await one.step.then()
+    except Unavailable:
+        if not any(one.step.writes for one in judged):
+            raise
+        return False
+    return True
 
 
 def _note(ask: Ask, batch: Batch) -> None:
@@ -266,5 +186,5 @@ def _note(ask: Ask, batch: Batch) -> None:
         for change, how in zip(batch.changes, did, strict=True)
     )
     author = f" (author: {visible(batch.author)})" if batch.author else ""
-    ask.entry.detail = f"{visible(batch.reason.strip(), 500)}{author}"
+    ask.entry.detail = f"{visible(batch.reason.strip(), LONGEST_REASON)}{author}"
     ask.entry.digest = sha256(ask.body).hexdigest()

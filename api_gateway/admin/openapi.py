@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin import LONGEST_REASON, ROOT, Answer, Ask, Page
 from api_gateway.control import Control
 
 Json = dict[str, Any]
 PATH = "/admin/openapi.json"
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _TEXT: Json = {"type": "string"}
+_SAID: Json = {"type": "string", "maxLength": LONGEST_REASON}
 _PERIOD = "30m, 12h, 7d, 4w, a month (2026-03, this-month, last-month) or an ISO date"
 _SCHEMAS: dict[str, Json] = {
     "limit": {"type": "integer", "minimum": 1, "description": "How many at most; asks for a page"},
@@ -22,10 +23,9 @@ _SCHEMAS: dict[str, Json] = {
     "since": {"type": "string", "description": _PERIOD},
     "until": {"type": "string", "description": _PERIOD},
     "compare": {"type": "string", "enum": ["true", "false"]},
-    "reason": {"type": "string", "maxLength": 500, "description": "Why; the ledger keeps it"},
-    "author": {"type": "string", "maxLength": 500, "description": "Who wants it, if not whoever calls"},
+    "reason": _SAID | {"description": "Why; the ledger keeps it"},
+    "author": _SAID | {"description": "Who wants it, if not whoever calls"},
 }
-_CONDITIONAL = ("PUT", "DELETE")
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ def _operation(page: Page, path: str, schema_of: dict[Any, Json]) -> Json:
         schema = schema_of[page.body]
         optional = {"type": "null"} in schema.get("anyOf", ())
         told["requestBody"] = {"required": not optional, "content": {_JSON: {"schema": schema}}}
-    if page.method in _CONDITIONAL:
+    if page.conditional:
         told["parameters"].append(
             {
                 "name": "if-match",
@@ -142,7 +142,7 @@ def _refusal(page: Page, schema_of: dict[Any, Json]) -> Json:
 
 
 def _identity(page: Page, path: str) -> str:
-    words = re.sub(r"[^A-Za-z0-9]+", "_", path.removeprefix("/admin/api").removeprefix("/admin")).strip("_")
+    words = re.sub(r"[^A-Za-z0-9]+", "_", path.removeprefix(ROOT).removeprefix("/admin")).strip("_")
     return f"{page.method.lower()}_{words}"
 
 

@@ -31,7 +31,7 @@ _MOST, _MOST_BYTES = 5_000, 8 * 2**20
 _LONGEST = 65_536
 # Deeper ones could not be written as YAML.
 _DEEPEST = 32
-_SHORT, _LONGEST_REASON, _MOST_NOTED = 200, 500, 50
+_SHORT, _MOST_NOTED = 200, 50
 
 
 class NewState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +127,15 @@ def pages(path: str, member: str, calls: tuple[Call, Call, Call], body: Any) -> 
     return (
         Page(method="GET", path=path, area=AREA, action="read", call=listing, lists=listed),
         Page(method="POST", path=path, area=AREA, action="manage", call=publish, body=body),
-        Page(method="POST", path=path + "/state", area=AREA, action="manage", call=state, body=NewState),
+        Page(
+            method="POST",
+            path=path + "/state",
+            area=AREA,
+            action="manage",
+            call=state,
+            body=NewState,
+            conditional=True,
+        ),
     )
 
 
@@ -191,11 +199,7 @@ def note(ask: Ask, entries: Sequence[CatalogEntry], change: str = "") -> None:
 
 
 def reason_of(ask: Ask) -> str:
-    """Raises BadRequest."""
-    text = ask.query.get("reason", "").strip()
-    if len(text) > _LONGEST_REASON:
-        raise BadRequest(f"reason: at most {_LONGEST_REASON} characters")
-    return text
+    return ask.query.get("reason", "").strip()
 
 
 async def _find(control: Control, kind: Kind, wanted: NewState) -> tuple[Kept, CatalogEntry]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from api_gateway.admin import REASONS, Answer, Ask, Page
-from api_gateway.admin.conditional import Changed, MustSay
-from api_gateway.admin.objects import Batch, Change, Objects, Reason, Who, shown
+from api_gateway.admin import REASONS, Answer, Ask, Page, Reason
+from api_gateway.admin.batch import Batch, Change, Who
+from api_gateway.admin.conditional import Changed, MustSay, quoted
+from api_gateway.admin.objects import Objects, shown
 from api_gateway.control import Control
 from api_gateway.declared import SHAPES
 from api_gateway.declared.fields import plain
@@ -127,8 +128,9 @@ def _pages(kind: Kind) -> tuple[Page, ...]:
             call=single.put,
             body=single.wanted,
             answer=single.answer,
+            conditional=True,
         ),
-        Page(method="DELETE", path=path, area=area, action="manage", call=single.remove),
+        Page(method="DELETE", path=path, area=area, action="manage", call=single.remove, conditional=True),
     )
 
 
@@ -140,11 +142,11 @@ def _seen(ask: Ask, held: Held | None) -> str:
             raise Changed("there is none any more")
         return ""
     if not text:
-        raise MustSay(f'send if-match with the etag of what you have seen ("{held.etag}" is there), or *')
-    if text not in ("*", f'"{held.etag}"'):
+        raise MustSay(f"send if-match with the etag of what you have seen (it is {quoted(held.etag)}), or *")
+    if text not in ("*", quoted(held.etag)):
         raise Changed("it is not what you have seen any more: read it again")
     return held.etag
 
 
 def _quoted(told: dict[str, Any]) -> dict[str, Any]:
-    return told | {"etag": f'"{told["etag"]}"'}
+    return told | {"etag": quoted(told["etag"])}

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from api_gateway.admin import Answer, Ask, Page
+from api_gateway.admin.keys import check_principal
 from api_gateway.control import Control
+from api_gateway.gateways import INNER
 from shared.clock import Clock
 from shared.errors import BadRequest, DelegationRefused, Forbidden, Unauthenticated, Unavailable
 from shared.identity import jws
@@ -19,8 +21,6 @@ from shared.identity.token import DELEGATION, IDENTITY, delegation_claims, ident
 from shared.identity.verify import LEEWAY_SECONDS, Verifier
 from shared.ledger.entry import new_id
 
-_KINDS = ("user:", "agent:", "service:")
-_INNER = ("llm_gateway", "mcp_gateway", "agent_gateway")
 _EDGE = "api_gateway"
 _LONGEST = {"identity": 120, "delegation": 3600}
 
@@ -47,50 +47,63 @@ class Shown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: str
 
 
-def pages(
-    signer: Signer, verifier: Verifier, clock: Clock, budget: ChainBudget, max_depth: int
-) -> tuple[Page, ...]:
-    """The pages over this edge's keys. `budget` is what any chain may use at most, as for keys."""
+class Tokens:
+    """The calls of the pages below, over this edge's keys. `budget` is what any chain may use at most, as for
+    keys.
+    """
 
-    async def make(control: Control, ask: Ask) -> Answer:
+    def __init__(
+        self, signer: Signer, verifier: Verifier, clock: Clock, budget: ChainBudget, max_depth: int
+    ) -> None:
+        self._signer = signer
+        self._verifier = verifier
+        self._clock = clock
+        self._budget = budget
+        self._max_depth = max_depth
+
+    async def make(self, control: Control, ask: Ask) -> Answer:
         """A token that stands for somebody, for a short time."""
         wanted = ask.read(NewToken)
         _check(wanted, ask)
-        caller = _caller(wanted, budget, max_depth)
-        typ = DELEGATION if wanted.kind == "delegation" else IDENTITY
-        claims = _claims(wanted, caller, signer.issuer, clock)
+        caller = _caller(wanted, self._budget, self._max_depth)
+        delegation = wanted.kind == "delegation"
+        typ = DELEGATION if delegation else IDENTITY
+        claims = _claims(wanted, caller, self._signer.issuer, self._clock)
         ask.entry.findings += (f"token:{wanted.kind}:{caller.actor}",)
         ask.entry.detail = f"{' -> '.join(caller.actors)} in {wanted.tenant} for {wanted.seconds} s"
-        header = "authorization" if wanted.kind == "delegation" else "txn-token"
         return 201, {
-            "token": signer.sign(claims, typ=typ),
+            "token": self._signer.sign(claims, typ=typ),
             "typ": typ,
-            "header": header,
+            "header": "authorization" if delegation else "txn-token",
             "expires_at": claims["exp"],
             "claims": claims,
         }
 
-    async def decode(control: Control, ask: Ask) -> Answer:
+    async def decode(self, control: Control, ask: Ask) -> Answer:
         """The claims of any token of this stack, and whether it would be believed, with the reason if not."""
         if not ask.all_tenants:
             raise Forbidden("tokens are read by operators of the whole stack only")
-        return 200, await decoded(ask.read(Shown).token.strip(), verifier, clock)
+        return 200, await _decoded(ask.read(Shown).token.strip(), self._verifier, self._clock)
 
+
+def pages(tokens: Tokens) -> tuple[Page, ...]:
     return (
         Page(
             method="POST",
             path="/tokens",
             area="tokens",
             action="manage",
-            call=make,
+            call=tokens.make,
             body=NewToken,
             status=201,
         ),
-        Page(method="POST", path="/tokens/decode", area="tokens", action="read", call=decode, body=Shown),
+        Page(
+            method="POST", path="/tokens/decode", area="tokens", action="read", call=tokens.decode, body=Shown
+        ),
     )
 
 
-async def decoded(token: str, verifier: Verifier, clock: Clock) -> dict[str, Any]:
+async def _decoded(token: str, verifier: Verifier, clock: Clock) -> dict[str, Any]:
     """Raises BadRequest where it is no token at all."""
     try:
         unverified = jws.read(token)
@@ -131,9 +144,9 @@ def _untimely(claims: dict[str, Any], now: float) -> list[str]:
 def _check(wanted: NewToken, ask: Ask) -> None:
     if not ask.all_tenants:
         raise Forbidden("tokens for trying are made by operators of the whole stack only")
-    for name in (wanted.sub, *wanted.via):
-        if not name.startswith(_KINDS) or name.endswith(":") or "*" in name or not name.isprintable():
-            raise BadRequest(f"{name[:80]!r} must be {', '.join(kind + '<name>' for kind in _KINDS)}")
+    check_principal("sub", wanted.sub)
+    for place, name in enumerate(wanted.via):
+        check_principal(f"via[{place}]", name)
     own = ask.caller.principal
     if not wanted.tenant or (wanted.tenant == own.tenant and wanted.sub != own.sub):
         raise BadRequest(
@@ -144,8 +157,8 @@ def _check(wanted: NewToken, ask: Ask) -> None:
         raise BadRequest(f"seconds: between 1 and {longest} for a token of this kind; make a key for longer")
     if wanted.kind == "delegation" and not wanted.via:
         raise BadRequest("via: name the agents that act for them, like agent:planner; else make a key")
-    if wanted.kind == "identity" and wanted.audience not in _INNER:
-        raise BadRequest(f"audience: name the gateway that it is for: {', '.join(_INNER)}")
+    if wanted.kind == "identity" and wanted.audience not in INNER:
+        raise BadRequest(f"audience: name the gateway that it is for: {', '.join(INNER)}")
 
 
 def _caller(wanted: NewToken, budget: ChainBudget, max_depth: int) -> Caller:

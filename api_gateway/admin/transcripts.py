@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from api_gateway.admin import Answer, Ask, Page
 from api_gateway.control import Control
+from shared.approvals import visible
 from shared.errors import BadRequest, NotFound
 from shared.transcripts import Transcripts
 
@@ -19,16 +20,19 @@ class _Kept(Struct, frozen=True):
     chain: str
 
 
-def pages(transcripts: Transcripts) -> tuple[Page, ...]:
-    """The pages over what is kept in Redis."""
+class Said:
+    """The calls of the pages below, over what is kept in Redis."""
 
-    async def read(control: Control, ask: Ask) -> Answer:
+    def __init__(self, transcripts: Transcripts) -> None:
+        self._transcripts = transcripts
+
+    async def read(self, control: Control, ask: Ask) -> Answer:
         """`vouched`: whether the ledger's row holds the digest of exactly this; null while it has no such
         row.
         """
         tenant, entry = _tenant(ask), ask.names["id"]
         _note(ask, entry)
-        content = await transcripts.read(tenant, entry)
+        content = await self._transcripts.read(tenant, entry)
         if content is None:
             raise NotFound(
                 f"nothing is kept of {entry[:_LONGEST]}: nobody opted its caller in, it was not sampled, it "
@@ -40,33 +44,36 @@ def pages(transcripts: Transcripts) -> tuple[Page, ...]:
         vouched = None if row is None else row.digest == digest
         return 200, {"entry": entry, "digest": digest, "vouched": vouched, "content": Raw(content)}
 
-    async def erase(control: Control, ask: Ask) -> Answer:
+    async def erase(self, control: Control, ask: Ask) -> Answer:
         """Erases what is kept of one call."""
         tenant, entry = _tenant(ask), ask.names["id"]
         _note(ask, entry)
-        if not await transcripts.erase(tenant, entry):
+        if not await self._transcripts.erase(tenant, entry):
             raise NotFound(f"nothing is kept of {entry[:_LONGEST]}")
         return 200, {"erased": 1}
 
-    async def erase_all(control: Control, ask: Ask) -> Answer:
+    async def erase_all(self, control: Control, ask: Ask) -> Answer:
         """Erases what is kept of all that one principal said and was told."""
         tenant, principal = _tenant(ask), ask.query.get("principal", "")
         if not principal:
             raise BadRequest("principal: say whose, like ?principal=user:alice")
         _note(ask, principal)
-        return 200, {"erased": await transcripts.erase_all(tenant, principal)}
+        return 200, {"erased": await self._transcripts.erase_all(tenant, principal)}
 
-    one = "/transcripts/{id}"
+
+def pages(transcripts: Transcripts) -> tuple[Page, ...]:
+    said, path, area = Said(transcripts), "/transcripts", "transcripts"
+    one, whose = f"{path}/{{id}}", ("tenant",)
     return (
-        Page(method="GET", path=one, area="transcripts", action="read", call=read, query=("tenant",)),
-        Page(method="DELETE", path=one, area="transcripts", action="manage", call=erase, query=("tenant",)),
+        Page(method="GET", path=one, area=area, action="read", call=said.read, query=whose),
+        Page(method="DELETE", path=one, area=area, action="manage", call=said.erase, query=whose),
         Page(
             method="DELETE",
-            path="/transcripts",
-            area="transcripts",
+            path=path,
+            area=area,
             action="manage",
-            call=erase_all,
-            query=("tenant", "principal"),
+            call=said.erase_all,
+            query=(*whose, "principal"),
         ),
     )
 
@@ -80,4 +87,4 @@ def _tenant(ask: Ask) -> str:
 
 
 def _note(ask: Ask, whose: str) -> None:
-    ask.entry.findings += (f"transcript:{whose[:_LONGEST]}",)
+    ask.entry.findings += (f"transcript:{visible(whose[:_LONGEST])}",)

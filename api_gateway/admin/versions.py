@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Answer, Ask, Page
-from api_gateway.admin.conditional import Changed, MustSay, expected, tag
+from api_gateway.admin import LONGEST_REASON, Answer, Ask, Page
+from api_gateway.admin.conditional import Changed, MustSay, expected, quoted
 from api_gateway.admin.listing import Listed
 from api_gateway.control import Control
 from shared.errors import BadRequest, Forbidden, NotFound
@@ -21,8 +21,6 @@ from shared.policy.difference import difference, visible
 from shared.policy.lint import lint
 from shared.snapshots import Superseded
 from shared.store import PolicyVersion
-
-_LONGEST_REASON = 500
 
 
 class NewPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +42,8 @@ class Rollback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def current(control: Control, ask: Ask) -> Answer:
     """The policy in force, with the `etag` that a change of it has to send back."""
     latest = await _latest(control)
-    return 200, _shown(latest) | {"policy": visible(_rules(latest), ask.tenant()), "etag": tag(latest.number)}
+    policy = visible(_rules(latest), ask.tenant())
+    return 200, _shown(latest) | {"policy": policy, "etag": quoted(latest.number)}
 
 
 async def history(control: Control, ask: Ask) -> Answer:
@@ -103,9 +102,9 @@ async def change(
     if seen not in (None, latest.number):
         raise _overtaken(seen, latest)
     if dry_run:
-        return 200, _shown(latest) | told | {"etag": tag(latest.number)}
-    if not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise BadRequest(f"reason: say why, in up to {_LONGEST_REASON} characters; it is kept for good")
+        return 200, _shown(latest) | told | {"etag": quoted(latest.number)}
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise BadRequest(f"reason: say why, in up to {LONGEST_REASON} characters; it is kept for good")
     try:
         made = await control.change_policy(
             rules, after=latest.number, by=ask.caller.actor, reason=reason.strip()
@@ -113,7 +112,7 @@ async def change(
     except Superseded as error:
         raise _overtaken(latest.number, await _latest(control)) from error
     _note(ask, latest, made)
-    return 200, _shown(made) | told | {"etag": tag(made.number)}
+    return 200, _shown(made) | told | {"etag": quoted(made.number)}
 
 
 async def _refuse_lockout(ask: Ask, rules: PolicyRules) -> None:
@@ -170,7 +169,15 @@ def _shown(version: PolicyVersion) -> dict[str, Any]:
 
 PAGES = (
     Page(method="GET", path="/policy", area="policy", action="read", call=current),
-    Page(method="PUT", path="/policy", area="policy", action="manage", call=publish, body=NewPolicy),
+    Page(
+        method="PUT",
+        path="/policy",
+        area="policy",
+        action="manage",
+        call=publish,
+        body=NewPolicy,
+        conditional=True,
+    ),
     Page(
         method="GET",
         path="/policy/versions",
@@ -182,6 +189,12 @@ PAGES = (
     Page(method="GET", path="/policy/versions/{number}", area="policy", action="read", call=version),
     Page(method="GET", path="/policy/diff", area="policy", action="read", call=diff, query=("from", "to")),
     Page(
-        method="POST", path="/policy/rollback", area="policy", action="manage", call=rollback, body=Rollback
+        method="POST",
+        path="/policy/rollback",
+        area="policy",
+        action="manage",
+        call=rollback,
+        body=Rollback,
+        conditional=True,
     ),
 )

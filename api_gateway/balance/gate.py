@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
+from api_gateway.balance.adapt import Adapting
 from api_gateway.balance.settings import Concurrency
 from api_gateway.balance.urgency import Urgencies, Urgency
 from shared.asgi import Exchange
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import Overloaded, UpstreamTimeout
 from shared.identity.principal import Caller
 from shared.policy import PolicyBox
 
@@ -34,6 +35,7 @@ class Gate:
         self.shed = 0
         self._rule = rule
         self._clock = clock
+        self._adapting = Adapting(rule.limit) if rule.adapt else None
         self._urgencies = Urgencies(rule.priorities, policy)
         self._running = 0
         self._waiting: list[Turn] = []
@@ -42,6 +44,23 @@ class Gate:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def limit(self) -> int:
+        return self._rule.limit if self._adapting is None else self._adapting.limit
+
+    @property
+    def full(self) -> bool:
+        """Can nobody at all be let in, whoever it is?"""
+        if self._running < self.limit or self._rule.priorities:
+            return False
+        ahead = len(self._waiting)
+        return ahead >= self._rule.queue or self._expected(ahead) > self._rule.wait_seconds
+
+    def check(self) -> None:
+        """Raises Overloaded with `retry_after` where it is full."""
+        if self.full:
+            raise self._refusal(len(self._waiting))
 
     def admit(
         self, exchange: Exchange, caller: Caller, spent: float
@@ -53,17 +72,28 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def place(self, urgency: Urgency = _ORDINARY) -> AsyncIterator[None]:
-        """One request runs in here. Raises Unavailable with `retry_after`."""
-        if self._running < self._rule.limit:
+        """One request runs in here. Raises Overloaded with `retry_after`."""
+        if self._running < self.limit:
             self._running += 1
         else:
             await self._queue(urgency)
-        began = self._clock.monotonic()
+        began, answered = self._clock.monotonic(), False
         try:
             yield
+            answered = True
+        except UpstreamTimeout:
+            answered = True
+            raise
         finally:
-            self._seconds += _FRESH * (self._clock.monotonic() - began - self._seconds)
-            self._pass_on()
+            self._leave(self._clock.monotonic() - began, answered=answered)
+
+    def _leave(self, seconds: float, *, answered: bool) -> None:
+        """What failed at once, or was given up, says nothing about how much the service can do."""
+        self._seconds += _FRESH * (seconds - self._seconds)
+        if self._adapting is not None and answered:
+            taken = self._running >= self._adapting.limit
+            self._adapting.took(seconds, now=self._clock.monotonic(), taken=taken)
+        self._pass_on()
 
     async def _queue(self, urgency: Urgency) -> None:
         # An answer takes its time, too: who would have it too late need not wait for a place.
@@ -99,21 +129,23 @@ class Gate:
         return True
 
     def _pass_on(self) -> None:
-        """The place goes to the most urgent, of those to who waits longest, and is free if nobody does."""
-        while self._waiting:
+        """The place goes to the most urgent, of those to who waits longest; more than one where the limit has
+        grown, none where it has shrunk.
+        """
+        self._running -= 1
+        while self._waiting and self._running < self.limit:
             turn = self._waiting.pop(0)
             if not turn.place.done():
                 turn.place.set_result(None)
-                return
-        self._running -= 1
+                self._running += 1
 
     def _expected(self, ahead: int) -> float:
         """Seconds until somebody gets a place whom so many are before."""
-        return (ahead + 1) * self._seconds / self._rule.limit
+        return (ahead + 1) * self._seconds / self.limit
 
-    def _refusal(self, ahead: int) -> Unavailable:
+    def _refusal(self, ahead: int) -> Overloaded:
         self.shed += 1
-        return Unavailable(
+        return Overloaded(
             "this route has all the requests it can take: try again later",
             retry_after=max(1.0, self._expected(ahead)),
         )

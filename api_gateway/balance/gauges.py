@@ -19,6 +19,7 @@ def gauges(pools: Sequence[Pool], gates: Sequence[Gate], caches: Sequence[Respon
         f"gatestack_replicas_{state}": replicas(state) for state in ("ready", "ejected", "down", "draining")
     }
     found["gatestack_edge_requests_waiting"] = lambda: sum(gate.waiting for gate in gates)
+    found["gatestack_edge_requests_allowed"] = lambda: sum(gate.limit for gate in gates)
     found["gatestack_edge_requests_shed"] = lambda: sum(gate.shed for gate in gates)
     found["gatestack_edge_retries"] = lambda: sum(pool.retries.spent for pool in pools)
     found["gatestack_edge_cache_bytes"] = lambda: sum(cache.bytes for cache in caches)

@@ -2,8 +2,9 @@
 out.
 """
 
+import contextlib
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -112,6 +113,15 @@ class Pool:
                 if replica in replicas:
                     replicas.remove(replica)
             self._regroup()
+
+    @contextlib.contextmanager
+    def lent(self, exchange: Exchange, caller: Caller) -> Iterator[Replica]:
+        """A replica for a request that is tried once. Raises Unavailable when there is none."""
+        replica = self.take(exchange, caller)
+        try:
+            yield replica
+        finally:
+            self.give(replica)
 
     def succeeded(self, replica: Replica) -> None:
         self.outliers.succeeded(replica, self._clock.monotonic())

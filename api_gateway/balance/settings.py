@@ -80,10 +80,12 @@ class Priority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Concurrency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """At most `limit` requests at once and `queue` that wait, none longer than `wait_seconds`. Of those the
-    ones with the highest priority go first: the first of `priorities` that fits says which.
+    ones with the highest priority go first: the first of `priorities` that fits says which. With `adapt`
+    fewer than `limit` are let in where answers become slower than they are when the service has time.
     """
 
     limit: Count
+    adapt: bool = False
     queue: Annotated[int, Meta(ge=0)] = 0
     wait_seconds: Seconds = 1.0
     priorities: list[Priority] = []

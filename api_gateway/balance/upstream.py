@@ -13,9 +13,11 @@ from api_gateway.balance.pool import Pool
 from api_gateway.balance.settings import Balance, Concurrency
 from api_gateway.balance.split import Arm, Split
 from api_gateway.body_change import BodyChange
-from api_gateway.config import Gateways, HttpRoute, Section
+from api_gateway.config import Section
 from api_gateway.contract.rule import OpenApi
+from api_gateway.gateways import Gateways
 from api_gateway.header_change import HeaderChange, change_of
+from api_gateway.http_route import HttpRoute
 from api_gateway.idempotency_keys import Idempotency
 from api_gateway.path_templates import Paths
 from api_gateway.response_cache import Cache, ResponseCache
@@ -57,6 +59,11 @@ class Upstream(Struct, frozen=True, kw_only=True):
     http: HttpClient | None = None
     websocket: WebSocketRule | None = None
     sockets: WebSocketClient | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether some requests are answered with what earlier ones got."""
+        return self.cache is not None or self.idempotency is not None
 
     def pool_for(self, exchange: Exchange, caller: Caller) -> Pool:
         return self.pool if self.split is None else self.split.choose(exchange, caller)

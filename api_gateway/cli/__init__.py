@@ -1,65 +1,62 @@
 """`gatestack`: run the stack, and ask or tell it things. Human output by default, `--json` everywhere."""
 
+import importlib
 import sys
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from api_gateway.cli import (
-    apply,
-    approvals,
-    audit,
-    catalog,
-    chain,
-    config,
-    doctor,
-    keys,
-    kill,
-    maintenance,
-    policy,
-    spend,
-    status,
-    token,
-    transcripts,
-    up,
-)
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, harmless
 from api_gateway.cli.usage import PARAMETERS, explained, release
 
-app = App(
-    name="gatestack",
-    help=__doc__,
-    version=release,
-    version_flags=["--version"],
-    default_parameter=PARAMETERS,
-    result_action="return_value",
+# Modules, in the order of the help.
+_NOUNS = (
+    "up",
+    "config",
+    "doctor",
+    "keys",
+    "policy",
+    "chain",
+    "spend",
+    "kill",
+    "maintenance",
+    "approvals",
+    "catalog",
+    "audit",
+    "token",
+    "transcripts",
+    "apply",
+    "status",
 )
-for noun in (
-    up,
-    config,
-    doctor,
-    keys,
-    policy,
-    chain,
-    spend,
-    kill,
-    maintenance,
-    approvals,
-    catalog,
-    audit,
-    token,
-    transcripts,
-    apply,
-    status,
-):
-    noun.register(app)
+# The words that are not called like the module that they are in.
+_VERBS = {"chains": "chain", "diff": "apply", "export": "apply"}
+
+
+def command_line(word: str = "") -> App:
+    """All of it, or as much as a command that begins with `word` needs: loading the rest takes longer than
+    most of them run.
+    """
+    app = App(
+        name="gatestack",
+        help=__doc__,
+        version=release,
+        version_flags=["--version"],
+        default_parameter=PARAMETERS,
+        result_action="return_value",
+    )
+    noun = _VERBS.get(word, word)
+    for name in (noun,) if noun in _NOUNS else _NOUNS:
+        importlib.import_module(f"api_gateway.cli.{name}").register(app)
+    return app
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, 1 when a command failed, 2 when it was called wrongly or the configuration is wrong."""
+    words = sys.argv[1:] if argv is None else argv
+    app = command_line(words[0] if words else "")
     try:
-        result = app(argv, exit_on_error=False, print_error=False, console=Console())
+        result = app(words, exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:
         print(f"gatestack: {explained(error)}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.secrets_file import SecretsFile
 from api_gateway.cli.show import Output, file, lines
+from api_gateway.cli.usage import File
 from api_gateway.declared import SHAPES
 from api_gateway.declared.files import Declared, FileProblems, read, written
 from api_gateway.declared.plan import Planned, batches, plan
@@ -19,8 +20,6 @@ _HERE = Remote()
 # A batch of agents has their cards read, one after another.
 _PATIENCE = 600.0
 _SIGNS = {"make": "+", "change": "~", "remove": "-"}
-File = Annotated[Path, Parameter(name=("--file", "-f"))]
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 def register(parent: App) -> None:
@@ -55,7 +54,7 @@ def export(
     return Output(found, lines(*told), as_json=remote.json)
 
 
-def diff(*, file: File, prune: Flag = False, owner: str = "gatestack", remote: Remote = _HERE) -> Output:
+def diff(*, file: File, prune: bool = False, owner: str = "gatestack", remote: Remote = _HERE) -> Output:
     """Show what `apply` would do. Exit code 1 where the files say anything else than what runs.
 
     Parameters
@@ -75,8 +74,8 @@ def diff(*, file: File, prune: Flag = False, owner: str = "gatestack", remote: R
 def apply(
     *,
     file: File,
-    dry_run: Flag = False,
-    prune: Flag = False,
+    dry_run: bool = False,
+    prune: bool = False,
     reason: str = "",
     author: str = "",
     owner: str = "gatestack",
@@ -186,7 +185,7 @@ def _declared(file: Path) -> list[Declared]:
     try:
         return read(file)
     except FileProblems as error:
-        raise CommandFailed("\n  ".join((f"{error}:", *error.problems)), 2) from error
+        raise CommandFailed.told(f"{error}:", error.problems) from error
 
 
 def _planned(declared: list[Declared], prune: bool, owner: str, remote: Remote) -> list[Planned]:

@@ -15,7 +15,7 @@ from api_gateway.cli.offline import ledger
 from api_gateway.cli.progress import Progress
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, lines
-from api_gateway.cli.usage import ConfigFile
+from api_gateway.cli.usage import AsJson, ConfigFile
 from shared.errors import BadRequest
 from shared.ledger import export
 from shared.ledger.audit import Report, verify, verify_exported
@@ -23,12 +23,11 @@ from shared.ledger.exported import ExportedRow, read
 from shared.ledger.row import opened
 
 app = App(name="audit", help="The ledger's tamper evidence, and its way out.")
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
-Files = Annotated[Sequence[Path], Parameter(negative=(), consume_multiple=True)]
+app.command(audit_export.export)
+Files = Annotated[Sequence[Path], Parameter(consume_multiple=True)]
 
 
 def register(parent: App) -> None:
-    app.command(audit_export.export)
     parent.command(app)
 
 

@@ -7,9 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from api_gateway.admin.period import moment
 from api_gateway.cli.offline import ledger
@@ -33,7 +30,7 @@ def export(
     since: str = "",
     until: str = "",
     position: Path | None = None,
-    header: Annotated[Sequence[str], Parameter(negative=())] = (),
+    header: Sequence[str] = (),
     ca: str = "",
     certificate: str = "",
     key: str = "",

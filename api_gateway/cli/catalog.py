@@ -5,7 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from api_gateway.cli import servers, skills, tools
-from api_gateway.cli.remote import Remote
+from api_gateway.cli.remote import Remote, named
 from api_gateway.cli.show import Output, lines, table
 from shared.approvals import visible
 
@@ -25,7 +25,7 @@ def register(parent: App) -> None:
 def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
     """List registered agents, and every agent in quarantine with what has changed."""
     found = remote.get("/agents", tenant=tenant)
-    return Output(found, lines(*told(found)) if found["agents"] else _none, as_json=remote.json)
+    return Output(found, lines(*told(found)) if found["agents"] else _NONE, as_json=remote.json)
 
 
 @agents.command
@@ -93,14 +93,14 @@ def add(
         "tags": tag,
         "pin": pin,
     }
-    made = remote.put(f"/agents/{name}", body)
+    made = remote.put(f"/agents/{named(name)}", body)
     return Output(made, lines(f"{name} is registered with the card {made['pin']}"), as_json=remote.json)
 
 
 @agents.command
 def remove(name: str, *, remote: Remote = _HERE) -> Output:
     """Remove a registered agent: from now on nobody can call it."""
-    return Output(remote.delete(f"/agents/{name}"), lines(f"removed {name}"), as_json=remote.json)
+    return Output(remote.delete(f"/agents/{named(name)}"), lines(f"removed {name}"), as_json=remote.json)
 
 
 @agents.command
@@ -112,14 +112,14 @@ def approve(name: str, *, pin: str = "", remote: Remote = _HERE) -> Output:
     pin
         The hash of the card that you looked at: another one is not approved.
     """
-    made = remote.post(f"/agents/{name}/approve", {"pin": pin})
+    made = remote.post(f"/agents/{named(name)}/approve", {"pin": pin})
     return Output(made, lines(f"{name}: the card {made['pin']} is approved"), as_json=remote.json)
 
 
 @agents.command
 def dismiss(name: str, *, remote: Remote = _HERE) -> Output:
     """Look at NAME anew: it comes out of quarantine if its card is again the approved one."""
-    answer = remote.post(f"/agents/{name}/dismiss", {})
+    answer = remote.post(f"/agents/{named(name)}/dismiss", {})
     return Output(answer, lines(f"{name} is looked at anew"), as_json=remote.json)
 
 
@@ -136,7 +136,7 @@ def told(found: dict[str, Any]) -> list[str]:
     return text
 
 
-_none = table((), (), empty="no agent is registered")
+_NONE = table((), (), empty="no agent is registered")
 
 
 def _previewed(seen: dict[str, Any]) -> list[str]:

@@ -1,13 +1,12 @@
 """`gatestack chain`: one chain as a tree, who called whom for whom, and what each call cost."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from api_gateway.cli.remote import Remote, named
-from api_gateway.cli.show import Output, lines, money, table
+from api_gateway.cli.show import Output, lines, money, table, when
 from api_gateway.cli.transcripts import with_content
 from shared.approvals import visible
 
@@ -19,9 +18,7 @@ def register(parent: App) -> None:
     parent.command(chains)
 
 
-def chain(
-    chain_id: str, *, content: Annotated[bool, Parameter(negative=())] = False, remote: Remote = _HERE
-) -> Output:
+def chain(chain_id: str, *, content: bool = False, remote: Remote = _HERE) -> Output:
     """Show the chain CHAIN_ID (every answer carries it in x-gatestack-chain) as a tree.
 
     Parameters
@@ -87,7 +84,7 @@ def chains(
         limit=str(limit),
     )
     rows = [
-        (one["chain"], _when(one["started_at"]), one["tenant"], one["principal"], one["team"] or "-",
+        (one["chain"], when(one["started_at"]), one["tenant"], one["principal"], one["team"] or "-",
          one["calls"], one["refused"], one["unfinished"], one["tokens_in"], one["tokens_out"],
          money(one["cost_micros"]))
         for one in answer["chains"]
@@ -97,10 +94,6 @@ def chains(
         "tokens out", "cost",
     )  # fmt: skip
     return Output(answer, table(headings, rows, empty="no such chain"), as_json=remote.json)
-
-
-def _when(stamp: int) -> str:
-    return datetime.fromtimestamp(stamp / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def drawn(entries: list[dict[str, Any]], odd: Sequence[dict[str, Any]] = ()) -> list[str]:

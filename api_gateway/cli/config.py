@@ -6,18 +6,17 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, lines
-from api_gateway.cli.usage import ConfigFile
+from api_gateway.cli.usage import AsJson, ConfigFile
 from shared.config.load import SERVICES
 from shared.run import CONFIG_EXIT
 
 app = App(name="config", help="The configuration file, gatestack.yaml.")
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 def register(parent: App) -> None:

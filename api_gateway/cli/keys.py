@@ -1,14 +1,14 @@
 """`gatestack keys`: make, rotate, list and revoke virtual keys; and a service's own signing key."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed, Remote, named
-from api_gateway.cli.show import Output, lines, table
+from api_gateway.cli.show import Output, lines, table, when
+from api_gateway.cli.usage import AsJson
 from shared.identity.principal import ChainBudget
 from shared.identity.signing import Signer
 
@@ -85,7 +85,7 @@ def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
     """List keys, never their secrets."""
     found = remote.get("/keys", tenant=tenant)
     rows = [
-        (k["id"], k["sub"], k["tenant"], k["team"], k["name"], _state(k), _day(k["created_at"]), _used(k))
+        (k["id"], k["sub"], k["tenant"], k["team"], k["name"], _state(k), when(k["created_at"]), _used(k))
         for k in found["keys"]
     ]
     headings = ("id", "principal", "tenant", "team", "name", "state", "made", "last used")
@@ -104,7 +104,7 @@ def rotate(key: str, *, overlap: str = "24h", remote: Remote = _HERE) -> Output:
         How long its secret until now stays good: 90s, 30m, 24h, 7d; 0s for not at all.
     """
     made = remote.post(f"/keys/{named(key)}/rotate", {"overlap": _seconds(overlap)})
-    until = f"The secret until now is good until {_day(made['old_until'])}."
+    until = f"The secret until now is good until {when(made['old_until'])}."
     human = lines(
         made["secret"], "", f"key {key} has this new secret. Keep it: it is not shown again. {until}"
     )
@@ -116,7 +116,7 @@ def rotate_signer(
     service: Literal["api_gateway", "llm_gateway", "mcp_gateway", "agent_gateway"],
     *,
     keys_dir: Path = Path(".gatestack/keys"),
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: AsJson = False,
 ) -> Output:
     """Give a service a new signing key, on its own machine. Processes that run take it up by themselves: they
     publish it within half a minute, and sign with it ten minutes later.
@@ -145,12 +145,12 @@ def _state(key: dict[str, Any]) -> str:
     if key["revoked_at"]:
         return "revoked"
     if key["expires_at"]:
-        return f"until {_day(key['expires_at'])}"
+        return f"until {when(key['expires_at'])}"
     return "active"
 
 
 def _used(key: dict[str, Any]) -> str:
-    return _day(key["used_at"]) if key["used_at"] else "never"
+    return when(key["used_at"]) if key["used_at"] else "never"
 
 
 def _seconds(text: str) -> int:
@@ -158,7 +158,3 @@ def _seconds(text: str) -> int:
     if match is None:
         raise CommandFailed(f"{text!r} is no span of time: write 90s, 30m, 24h or 7d")
     return int(match[1]) * _UNITS[match[2]]
-
-
-def _day(stamp_us: int) -> str:
-    return datetime.fromtimestamp(stamp_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -18,7 +18,7 @@ async def ledger(config: str) -> AsyncIterator[Store]:
     try:
         loaded = load(Path(config), "api_gateway", Section, problems)
     except ConfigProblems as error:
-        raise CommandFailed("\n  ".join((str(error), *error.problems)), 2) from error
+        raise CommandFailed.told(str(error), error.problems) from error
     store = open_store(sql_address(loaded))
     try:
         yield store

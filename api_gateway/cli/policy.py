@@ -12,12 +12,12 @@ from api_gateway.cli.show import Output, lines, table
 _HERE = Remote()
 _SHOWN = 3
 app = App(name="policy", help="The policy that all four services enforce.")
+for verbs in (policy_check, policy_versions):
+    verbs.register(app)
 
 
 def register(parent: App) -> None:
     parent.command(app)
-    policy_check.register(app)
-    policy_versions.register(app)
 
 
 @app.command

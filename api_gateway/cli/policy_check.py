@@ -1,6 +1,5 @@
 """`gatestack policy check` and `simulate`: a policy that nobody lives with yet, tried."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,8 @@ import msgspec
 from cyclopts import App, Parameter
 
 from api_gateway.cli.remote import CommandFailed, Remote
-from api_gateway.cli.show import Output, lines
+from api_gateway.cli.show import Output, lines, when
+from api_gateway.cli.usage import AsJson, File
 from shared.config import ConfigProblems, load_policy
 from shared.policy import Policy, PolicyDocument, PolicyProblems
 from shared.policy.lint import Finding, lint
@@ -17,9 +17,6 @@ from shared.policy.trial import Failure, tried
 _HERE = Remote()
 _WRONG = 2
 _PATIENCE = 600.0
-Flag = Annotated[bool, Parameter(negative=())]
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
-File = Annotated[str, Parameter(name=("--file", "-f"))]
 _CHANGES = {
     "refused": "would be refused",
     "allowed": "would be allowed",
@@ -37,7 +34,7 @@ def check(
     path: str = "gatestack.yaml",
     *,
     tests: Annotated[str, Parameter(name=("--tests", "-t"))] = "",
-    strict: Flag = False,
+    strict: bool = False,
     as_json: AsJson = False,
 ) -> Output:
     """Check the policy in the file at PATH: every problem at once, then its own tests. No service needs to
@@ -53,8 +50,8 @@ def check(
         Warnings are wrong too.
     """
     try:
-        document = read_policy(path)
-        more = read_policy(tests).tests if tests else []
+        document = read_policy(Path(path))
+        more = read_policy(Path(tests)).tests if tests else []
     except CommandFailed as error:
         told = {"ok": False, "findings": [], "tests": 0, "failures": [], "problems": str(error).split("\n")}
         return Output(told, lines(str(error)), as_json=as_json, code=_WRONG)
@@ -106,12 +103,12 @@ def simulate(
     return Output(answer, lines(*_simulated(answer)), as_json=remote.json)
 
 
-def read_policy(path: str) -> PolicyDocument:
+def read_policy(path: Path) -> PolicyDocument:
     """The policy in a file. Raises CommandFailed with every problem."""
     try:
-        return load_policy(Path(path))
+        return load_policy(path)
     except ConfigProblems as error:
-        raise CommandFailed("\n  ".join((str(error), *error.problems)), _WRONG) from error
+        raise CommandFailed.told(str(error), error.problems) from error
 
 
 def plain(document: PolicyDocument) -> dict[str, Any]:
@@ -155,9 +152,5 @@ def _shift(shift: dict[str, Any]) -> list[str]:
         f"  {shift['count']:>7}  {_CHANGES[shift['change']]}{reads}: {shift['actor']} {shift['action']}"
         f" {shift['resource']} in {shift['tenant']}",
         f"           was {shift['before'] or 'decided by no rule'}; {shift['why']}",
-        f"           for {who}; last {_when(shift['last_at'])}; chains {', '.join(shift['examples'])}",
+        f"           for {who}; last {when(shift['last_at'])}; chains {', '.join(shift['examples'])}",
     ]
-
-
-def _when(stamp: int) -> str:
-    return datetime.fromtimestamp(stamp / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,16 +1,16 @@
 """`gatestack policy show, publish, history, diff, rollback`: the policy's versions. None is ever lost."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from api_gateway.cli.policy_check import File, plain, read_policy
+from api_gateway.cli.policy_check import plain, read_policy
 from api_gateway.cli.remote import CommandFailed, Remote
-from api_gateway.cli.show import Output, lines, table
+from api_gateway.cli.show import Output, lines, table, when
+from api_gateway.cli.usage import File
 
 _HERE = Remote()
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 def register(parent: App) -> None:
@@ -28,7 +28,7 @@ def show(version: int = 0, *, remote: Remote = _HERE) -> Output:
     return Output(answer, lines(*told), as_json=remote.json)
 
 
-def publish(*, file: File, reason: str = "", dry_run: Flag = False, remote: Remote = _HERE) -> Output:
+def publish(*, file: File, reason: str = "", dry_run: bool = False, remote: Remote = _HERE) -> Output:
     """Put the policy in a file in force everywhere, as a new version.
 
     Parameters
@@ -52,7 +52,7 @@ def history(*, remote: Remote = _HERE) -> Output:
     """List every version: when, by whom, and why."""
     answer = remote.get("/policy/versions")
     rows = [
-        (one["version"], _when(one["at"]), one["author"], one["reason"], one["epoch"])
+        (one["version"], when(one["at"]), one["author"], one["reason"], one["epoch"])
         for one in answer["versions"]
     ]
     headings = ("version", "at", "author", "reason", "epoch")
@@ -75,7 +75,7 @@ def diff(old: int = 0, new: int = 0, *, remote: Remote = _HERE) -> Output:
     return Output(answer, lines(*told), as_json=remote.json)
 
 
-def rollback(version: int, *, reason: str = "", dry_run: Flag = False, remote: Remote = _HERE) -> Output:
+def rollback(version: int, *, reason: str = "", dry_run: bool = False, remote: Remote = _HERE) -> Output:
     """Put the rules of VERSION in force again, as a new version.
 
     Parameters
@@ -96,7 +96,7 @@ def _reason(reason: str, dry_run: bool) -> str:
     return reason
 
 
-def _tested(checked: dict[str, Any], file: str) -> None:
+def _tested(checked: dict[str, Any], file: Path) -> None:
     if checked["failures"]:
         count, of = len(checked["failures"]), checked["tests"]
         raise CommandFailed(f"{count} of {of} tests of {file} fail: see `gatestack policy check {file}`", 2)
@@ -133,10 +133,6 @@ def _line(kind: str, item: dict[str, str]) -> str:
 
 def _head(answer: dict[str, Any]) -> str:
     return (
-        f"version {answer['version']} of {_when(answer['at'])} by {answer['author']}: {answer['reason']}"
+        f"version {answer['version']} of {when(answer['at'])} by {answer['author']}: {answer['reason']}"
         f" (epoch {answer['epoch']})"
     )
-
-
-def _when(stamp: int) -> str:
-    return datetime.fromtimestamp(stamp / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from api_gateway.cli.remote import CommandFailed, Remote
 from shared.approvals import visible
 
-OURS = "gatestack/registry"
 Files = Annotated[tuple[Path, ...], Parameter(name=("--file", "-f"))]
 _IMPORT_SECONDS = 90.0
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -32,6 +32,11 @@ class CommandFailed(Exception):
         self.code = code
         self.answer = answer
 
+    @classmethod
+    def told(cls, head: str, problems: Sequence[str]) -> "CommandFailed":
+        """Files are wrong: every problem, a line each."""
+        return cls("\n  ".join((head, *problems)), 2)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ class Remote:
 
     url: str = ""
     key_file: str = ""
-    json: Annotated[bool, Parameter(negative=())] = False
+    json: bool = False
 
     def get(self, path: str, **query: str) -> Any:
         named = {name: value for name, value in query.items() if value}

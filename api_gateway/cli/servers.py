@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from api_gateway.cli import published
-from api_gateway.cli.published import OURS, Files
+from api_gateway.cli.published import Files
 from api_gateway.cli.remote import Remote
 from api_gateway.cli.shelf import Found, Shelf
 from api_gateway.cli.show import Output, lines
+from api_gateway.server_json import OFFICIAL, OURS
 from shared.approvals import visible
 
 _HERE = Remote()
-_OFFICIAL = "io.modelcontextprotocol.registry/official"
 app = App(name="servers", help="The registry of MCP servers.")
 
 
@@ -99,7 +99,7 @@ def _row(each: Found) -> Sequence[str]:
 
 
 def _described(found: Found) -> list[str]:
-    server, own, official = found["server"], found["_meta"][OURS], found["_meta"][_OFFICIAL]
+    server, own, official = found["server"], found["_meta"][OURS], found["_meta"][OFFICIAL]
     text = [f"{server['name']}  {server['version']}  {own['state']}", f"  {server.get('description', '')}"]
     text += [f"  {name}: {own[name]}" for name in ("owner", "source") if own[name]]
     text += [f"  {official['statusMessage']}"] if official.get("statusMessage") else []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -72,6 +73,14 @@ def harmless(text: str) -> str:
     written some of it.
     """
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{{{ord(char):x}}}" for char in text)
+
+
+def when(micros: int) -> str:
+    """A moment, in microseconds since 1970, as a person reads it."""
+    try:
+        return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return "no time that a clock can show"
 
 
 def money(micros: int) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from api_gateway.cli import published
-from api_gateway.cli.published import OURS, Files
+from api_gateway.cli.published import Files
 from api_gateway.cli.remote import Remote
 from api_gateway.cli.shelf import Found, Shelf
 from api_gateway.cli.show import Output, lines
+from api_gateway.server_json import OURS
 from shared.approvals import visible
 
 _HERE = Remote()

@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import sys
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 
 from api_gateway.cli.remote import CommandFailed, Remote
@@ -14,7 +14,6 @@ from api_gateway.cli.show import Output, money, table
 from api_gateway.cli.spend_parquet import parquet
 
 _HERE = Remote()
-Flag = Annotated[bool, Parameter(negative=())]
 Format = Literal["table", "csv", "jsonl", "parquet"]
 app = App(name="spend", help="Money, from the ledger.")
 _AMOUNTS = ("calls", "tokens_in", "tokens_out", "cost_micros")
@@ -43,8 +42,8 @@ def spend(
     tenant: str = "",
     since: str = "30d",
     until: str = "",
-    compare: Flag = False,
-    focus: Flag = False,
+    compare: bool = False,
+    focus: bool = False,
     format: Format = "table",
     remote: Remote = _HERE,
 ) -> Output:

@@ -1,13 +1,12 @@
 """`gatestack status`: does everybody obey the same, and how long did the last change take to get round?"""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 
 from api_gateway.cli.remote import Remote
-from api_gateway.cli.show import Output, lines, table
+from api_gateway.cli.show import Output, lines, table, when
 
 _HERE = Remote()
 
@@ -49,7 +48,7 @@ def _snapshots(found: dict[str, Any]) -> list[tuple[object, ...]]:
         (
             name,
             one["epoch"],
-            datetime.fromtimestamp(one["epoch"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            when(one["epoch"] * 1000),
             one["replicas"],
             one["behind"],
             "" if one["ms"] is None else f"{one['ms']} ms",

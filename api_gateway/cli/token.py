@@ -1,15 +1,14 @@
 """`gatestack token`: a short-lived token for trying things, and what a token says."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+import sys
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed, Remote
-from api_gateway.cli.show import Output, lines
+from api_gateway.cli.show import Output, lines, when
 
 _HERE = Remote()
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 def register(parent: App) -> None:
@@ -29,7 +28,7 @@ def token(
     usd: float = 0,
     seconds: int = 60,
     decode: str = "",
-    quiet: Flag = False,
+    quiet: bool = False,
     remote: Remote = _HERE,
 ) -> Output:
     """Make a token that stands for SUB, for operators who try things; it is on record who made it.
@@ -79,13 +78,13 @@ def token(
     if quiet:
         return Output(made, lines(made["token"]), as_json=remote.json)
     use = "authorization: Bearer <token>" if via else "txn-token: <token>"
-    told = [made["token"], "", f"valid until {_when(made['expires_at'])}; send it as {use}"]
+    told = [made["token"], "", f"valid until {when(made['expires_at'] * 1_000_000)}; send it as {use}"]
     return Output(made, lines(*told, *_claims(made["claims"])), as_json=remote.json)
 
 
 def _decoded(remote: Remote, text: str) -> Output:
     if text == "-":
-        text = input()
+        text = sys.stdin.readline()
     answer = remote.post("/tokens/decode", {"token": text.strip()})
     signed = "signed by a key of its issuer" if answer["signed"] else "NOT vouched for by its issuer"
     told = [f"{answer['typ']}, {signed}", *(f"  not believed: {problem}" for problem in answer["problems"])]
@@ -101,14 +100,8 @@ def _claims(claims: dict[str, Any]) -> list[str]:
     width = max((len(name) for name in claims), default=0)
     times = ("iat", "exp", "nbf")
     return [
-        f"  {name:{width}}  {value}" + (f" ({_when(value)})" if name in times and type(value) is int else "")
+        f"  {name:{width}}  {value}"
+        + (f" ({when(value * 1_000_000)})" if name in times and type(value) is int else "")
         for name, value in claims.items()
         if value not in ("", [], {})
     ]
-
-
-def _when(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return "no time that a clock can show"

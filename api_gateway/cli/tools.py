@@ -26,7 +26,7 @@ def listing(*, server: str = "", state: str = "waiting", remote: Remote = _HERE)
         waiting, rejected, pinned (with --server), or all.
     """
     found = remote.get("/tools", server=server, state=state)
-    return Output(found, lines(*told(found)) if found["tools"] else _none, as_json=remote.json)
+    return Output(found, lines(*told(found)) if found["tools"] else _NONE, as_json=remote.json)
 
 
 @app.command
@@ -62,4 +62,4 @@ def told(found: dict[str, Any]) -> list[str]:
     return text
 
 
-_none = table((), (), empty="no tool is held back")
+_NONE = table((), (), empty="no tool is held back")

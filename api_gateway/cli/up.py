@@ -5,6 +5,7 @@ together.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from api_gateway.cli.config import check
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.usage import ConfigFile
 from api_gateway.config import Section, problems
-from api_gateway.control import OPERATOR_KEY_FILE
+from api_gateway.operator_key import OPERATOR_KEY_FILE
 from shared.config import ConfigProblems, Loaded, load
 from shared.config.load import SERVICES
 from shared.errors import GatestackError, UpstreamFault
@@ -28,6 +29,8 @@ from shared.valkey import EmbeddedValkey
 _STOP_SECONDS = 20.0
 _BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_SECONDS = 30.0
+# Of what a service says on its standard output.
+_LONGEST_LINE = 2**24
 _READY_SECONDS, _GLANCE_SECONDS = 10.0, 0.05
 # The edge stops first, so that nothing new comes in while the others finish.
 _STOP_ORDER = ("api_gateway", "agent_gateway", "mcp_gateway", "llm_gateway")
@@ -38,7 +41,7 @@ def register(parent: App) -> None:
 
 
 def up(*, config: ConfigFile = "gatestack.yaml") -> int:
-    """Start the four services and wait. Ctrl-C stops them.
+    """Start the four services and wait. Ctrl-C stops them. Exit code 2 where one of them cannot start.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def up(*, config: ConfigFile = "gatestack.yaml") -> int:
         loaded = load(Path(config), "api_gateway", Section, problems)
         return asyncio.run(_run(Path(config), loaded))
     except ConfigProblems as error:
-        raise CommandFailed(str(error), CONFIG_EXIT) from error
+        raise CommandFailed.told(str(error), error.problems) from error
     except GatestackError as error:
         raise CommandFailed(f"the embedded state did not start: {error.detail}") from error
 
@@ -80,19 +83,23 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
             _say(f"ready. The edge is at {children['api_gateway'].url}")
             _say(f"it obeys the control plane at {plane}" if plane else f"the operator's key is in {key}")
         await stop.wait()
-        _say("stopping")
+        lost = [service for service, child in children.items() if child.gave_up]
+        _say(f"stopping: {', '.join(lost)} cannot start" if lost else "stopping")
         for service in _STOP_ORDER:
             await children[service].end()
         await asyncio.gather(*tasks)
-    return 0 if not any(child.gave_up for child in children.values()) else 1
+    return CONFIG_EXIT if any(child.gave_up for child in children.values()) else 0
 
 
 class Child:
-    """One service in a process of its own; started again when it dies, with growing pauses."""
+    """One service in a process of its own; started again when it dies, with growing pauses. One that has
+    never listened, since its configuration or its address is of no use, has said why and is given up.
+    """
 
     def __init__(self, service: str, config: Path, stop: asyncio.Event) -> None:
         self._command = (sys.executable, "-m", service, "--config", str(config))
         self._service = service
+        self._ready_line = re.compile(rf"{service} listens on (\S+)")
         self._stop = stop
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
@@ -106,7 +113,7 @@ class Child:
             code = await self._once()
             if self._stop.is_set():
                 return
-            if code == CONFIG_EXIT:
+            if code == CONFIG_EXIT and not self.listening.is_set():
                 self.gave_up = True
                 self._stop.set()
                 return
@@ -136,6 +143,7 @@ class Child:
             *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE,
             env=environment,
             start_new_session=True,
         )
@@ -143,8 +151,8 @@ class Child:
         assert process.stdout is not None
         async for line in process.stdout:
             text = line.decode(errors="replace").rstrip()
-            if " listens on " in text:
-                self.url = text.rpartition(" ")[2]
+            if told := self._ready_line.fullmatch(text):
+                self.url = told[1]
                 self.listening.set()
             print(text, flush=True)
         return await process.wait()

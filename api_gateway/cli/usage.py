@@ -1,6 +1,7 @@
 """What is told to whoever calls a command wrongly: what is wrong, and where it is written how to do it."""
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import (
@@ -16,6 +17,9 @@ PARAMETERS = Parameter(negative=(), show_default=lambda value: repr(value) if va
 
 # As the services themselves find it.
 ConfigFile = Annotated[str, Parameter(env_var="GATESTACK_CONFIG")]
+File = Annotated[Path, Parameter(name=("--file", "-f"))]
+# For commands that speak to no edge; the others have it with its address.
+AsJson = Annotated[bool, Parameter(name="--json")]
 
 
 def release() -> str:

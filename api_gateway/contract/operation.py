@@ -70,19 +70,29 @@ def _operation(document: Document, item: dict[str, Any], method: str, base: tupl
     # An operation's own parameters stand in for the path's with the same name.
     found: dict[tuple[str, str], Parameter] = {}
     for where, holder in ((base, item), ((*base, method), raw)):
-        for number, each in enumerate(holder.get("parameters") or []):
+        for number, each in enumerate(_held(holder, "parameters", where, list)):
             one = parameter(document, each, (*where, "parameters", str(number)))
             if one is not None:
                 found[one.place, one.name] = one
     path = (*base, method, "requestBody")
-    body = document.followed(raw.get("requestBody") or {})
+    body = document.followed(_held(raw, "requestBody", (*base, method), dict))
     bodies: Bodies = {}
-    for media, held in (body.get("content") or {}).items():
+    for media, held in _held(body, "content", path, dict).items():
         checked = is_json(media) and isinstance(held, dict) and "schema" in held
         place = (*document.whereabouts(raw.get("requestBody"), path), "content", media, "schema")
         bodies[media.lower()] = document.validator(*place) if checked else None
     required = body.get("required") is True
     return Operation(parameters=tuple(found.values()), bodies=bodies, body_required=required)
+
+
+def _held(holder: Any, name: str, path: tuple[str, ...], kind: type) -> Any:
+    """What stands under `name`, empty where nothing does. Raises BadDocument where it is something else."""
+    found = holder.get(name) if isinstance(holder, dict) else holder
+    if found is None:
+        return kind()
+    if not isinstance(found, kind):
+        raise BadDocument(f"{'/'.join((*path, name))}: is no {'list' if kind is list else 'object'}")
+    return found
 
 
 def _parts(template: str) -> list[Part]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from api_gateway.admin.agents import Wanted as AgentSpec
+from api_gateway.admin.agent_registry import AgentSpec
 from api_gateway.declared import agent, fields, key, kill, policy, server, service_account, skill
 
 Differences = Callable[[Any, Any], list[dict[str, Any]]]

@@ -2,18 +2,16 @@
 goes with whichever card is approved.
 """
 
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from api_gateway.admin import Ask
-from api_gateway.admin.agents import Agents as Registry
-from api_gateway.admin.agents import Wanted as AgentSpec
+from api_gateway.admin.agent_registry import AgentRegistry, AgentSpec
 from api_gateway.control import Control
 from api_gateway.declared import fields
-from api_gateway.declared.kind import Held, Step, confine
+from api_gateway.declared.kind import Held, Step, confine, holding
 from shared.agents import AgentRecord
 from shared.store.objects import changed_agent, new_agent, removed_agent
 
@@ -24,7 +22,7 @@ _CARD = ("card_url", "keys", "pin", "bridge")
 class Agents:
     name, area, snapshot, alone = "agent", "agents", "agents", False
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: AgentRegistry) -> None:
         self._registry = registry
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
@@ -33,8 +31,7 @@ class Agents:
             record = kept.record
             assert isinstance(record, AgentRecord)
             if tenant in (None, record.tenant):
-                etag = sha256(kept.content).hexdigest()[:32]
-                found.append(Held(name=record.name, spec=_spec(record), etag=etag, content=kept.content))
+                found.append(holding(record.name, _spec(record), kept.content))
         return sorted(found, key=lambda one: one.name)
 
     async def put(
@@ -48,6 +45,7 @@ class Agents:
         assert isinstance(held.spec, AgentSpec)
         spec = _pinned(held.spec, spec)
         if all(getattr(spec, part) == getattr(held.spec, part) for part in _CARD):
+            await self._registry.check_bridge(spec)
             old = msgspec.json.decode(held.content, type=AgentRecord)
             stamped = {"by": ask.caller.actor, "at": control.now_us()}
             record = msgspec.structs.replace(old, **msgspec.structs.asdict(spec), **stamped)

@@ -3,7 +3,6 @@ object's name is `<name>@<version>`.
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -11,7 +10,7 @@ from msgspec import Struct
 
 from api_gateway.admin import Ask, published
 from api_gateway.control import Control
-from api_gateway.declared.kind import Held, Step
+from api_gateway.declared.kind import Held, Step, holding
 from shared.catalog_entries import CatalogEntry, State
 from shared.catalog_entries import Kind as EntryKind
 from shared.errors import BadRequest
@@ -60,8 +59,7 @@ class Entries(Generic[S]):
             assert isinstance(entry, CatalogEntry)
             if entry.removed:
                 continue
-            name, etag = f"{entry.name}@{entry.version}", sha256(kept.content).hexdigest()[:32]
-            found.append(Held(name=name, spec=self._spec(entry), etag=etag, content=kept.content))
+            found.append(holding(f"{entry.name}@{entry.version}", self._spec(entry), kept.content))
         return found
 
     async def put(

@@ -2,9 +2,7 @@
 after only its hash is kept; no file holds either.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Annotated
 
 import msgspec
@@ -13,14 +11,13 @@ from msgspec import Meta, Struct
 from api_gateway.admin import Ask
 from api_gateway.admin.keys import check_holder, check_limits, check_reach
 from api_gateway.control import Control
-from api_gateway.declared.kind import Held, Step, confine
+from api_gateway.declared.kind import NAME, Held, Step, confine, holding
 from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
 from shared.identity.keys import new_key as made
 from shared.identity.principal import ChainBudget
 from shared.store.objects import changed_key, new_key, revoked_key
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -55,8 +52,7 @@ class Keys:
             record = kept.record
             assert isinstance(record, KeyRecord)
             if tenant in (None, record.tenant):
-                etag = sha256(kept.content).hexdigest()[:32]
-                found.append(Held(name=record.id, spec=_spec(record), etag=etag, content=kept.content))
+                found.append(holding(record.id, _spec(record), kept.content))
         return found
 
     async def put(
@@ -69,7 +65,7 @@ class Keys:
         confine(ask, spec.tenant)
         if held is not None:
             return Step(writes=(changed_key(held.content, _changed(held, spec)),))
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise BadRequest("a key's name is up to 63 letters, digits, dots, - and _")
         secret, fields = made()
         draft = KeyRecord(id=name, hash=fields["hash"], sub="", tenant="", created_at=control.now_us())

@@ -2,21 +2,16 @@
 lifted stays on record, so its name is not used again.
 """
 
-import re
-from hashlib import sha256
-
 import msgspec
 from msgspec import Struct
 
-from api_gateway.admin import Ask
+from api_gateway.admin import Ask, Reason
 from api_gateway.admin.kills import checked
 from api_gateway.control import Control
-from api_gateway.declared.kind import Held, Step, confine
+from api_gateway.declared.kind import NAME, Held, Step, confine, holding
 from shared.errors import BadRequest
 from shared.kill import Kill
 from shared.store.objects import changed_kill, lifted_kill, new_kill
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class KillSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +20,7 @@ class KillSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     selector: dict[str, str]
-    reason: str = ""
+    reason: Reason = ""
 
 
 class Kills:
@@ -38,8 +33,7 @@ class Kills:
             assert isinstance(record, Kill)
             if tenant in (None, record.selector.get("tenant")):
                 spec = KillSpec(selector=record.selector, reason=record.reason)
-                etag = sha256(kept.content).hexdigest()[:32]
-                found.append(Held(name=record.id, spec=spec, etag=etag, content=kept.content))
+                found.append(holding(record.id, spec, kept.content))
         return found
 
     async def put(
@@ -48,7 +42,7 @@ class Kills:
         assert isinstance(spec, KillSpec)
         selector = checked(spec.selector)
         confine(ask, selector.get("tenant", ""))
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise BadRequest("a kill's name is up to 63 letters, digits, dots, - and _")
         if held is not None:
             old = msgspec.json.decode(held.content, type=Kill)

@@ -1,14 +1,19 @@
 """One kind of declared object, as the control plane holds and writes it. An implementation a file."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from api_gateway.admin import Ask
+from api_gateway.admin.conditional import digest
 from api_gateway.control import Control
 from shared.errors import Forbidden
 from shared.store import Write
+
+# What keys, kills and accounts may be called.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -18,6 +23,10 @@ class Held(Struct, frozen=True, kw_only=True):
     spec: Struct
     etag: str
     content: bytes = b""
+
+
+def holding(name: str, spec: Struct, content: bytes) -> Held:
+    return Held(name=name, spec=spec, etag=digest(content), content=content)
 
 
 class Step(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Struct
 
 from api_gateway.admin import Ask, versions
-from api_gateway.admin.conditional import tag
 from api_gateway.control import Control
 from api_gateway.declared.kind import Held, Step
 from shared.errors import BadRequest
@@ -40,7 +39,7 @@ class Policies:
         spec = PolicySpec(
             rules=rules.rules, roles=rules.roles, groups=rules.groups, approvals=rules.approvals
         )
-        return [Held(name=NAME, spec=spec, etag=tag(latest.number).strip('"'))]
+        return [Held(name=NAME, spec=spec, etag=str(latest.number))]
 
     async def put(
         self, control: Control, ask: Ask, name: str, spec: Struct, held: Held | None, reason: str

@@ -2,8 +2,6 @@
 `service:<name>` of that tenant.
 """
 
-import re
-from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -12,14 +10,13 @@ from msgspec import Meta, Struct
 from api_gateway.admin import Ask
 from api_gateway.admin.keys import check_holder
 from api_gateway.control import Control
-from api_gateway.declared.kind import Held, Step, confine
+from api_gateway.declared.kind import NAME, Held, Step, confine, holding
 from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
 from shared.service_accounts import ServiceAccount
 from shared.store import Write
 from shared.store.objects import changed_account, new_account, removed_account, revoked_key
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SPEC = ("owner", "team", "description", "disabled")
 Text = Annotated[str, Meta(max_length=500)]
 
@@ -45,16 +42,14 @@ class ServiceAccounts:
             assert isinstance(record, ServiceAccount)
             if tenant in (None, record.tenant):
                 spec = ServiceAccountSpec(**{name: getattr(record, name) for name in _SPEC})
-                etag = sha256(kept.content).hexdigest()[:32]
-                name = f"{record.tenant}/{record.name}"
-                found.append(Held(name=name, spec=spec, etag=etag, content=kept.content))
+                found.append(holding(f"{record.tenant}/{record.name}", spec, kept.content))
         return found
 
     async def put(
         self, control: Control, ask: Ask, name: str, spec: Struct, held: Held | None, reason: str
     ) -> Step:
         tenant, _, service = name.rpartition("/")
-        if not tenant or not _NAME.fullmatch(service):
+        if not tenant or not NAME.fullmatch(service):
             raise BadRequest("a service account is named <tenant>/<name>: letters, digits, dots, - and _")
         confine(ask, tenant)
         check_holder(f"service:{service}", tenant)

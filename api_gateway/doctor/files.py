@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api_gateway.doctor.finding import Case, Finding, Level, worst
+from api_gateway.operator_key import OPERATOR_KEY_FILE
 
 _LOW, _VERY_LOW = 2**30, 100 * 2**20
 _OTHERS = 0o077
@@ -45,7 +46,7 @@ def _secret(case: Case) -> Iterator[Path]:
     keys, state = case.loaded.path(shared.identity.keys_dir), case.loaded.path(shared.state.dir)
     if keys.is_dir():
         yield from (path for path in sorted(keys.iterdir()) if path.is_file() and _private(path))
-    for path in (state / "operator.key", state / "gatestack.db"):
+    for path in (state / OPERATOR_KEY_FILE, state / "gatestack.db"):
         if path.is_file():
             yield path
     if case.loaded.section.tls is not None:

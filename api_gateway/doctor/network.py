@@ -95,7 +95,7 @@ async def _asked(place: Place, case: Case) -> list[Finding]:
     try:
         async with asyncio.timeout(_SECONDS):
             _, writer = await asyncio.open_connection(place.host, place.port, ssl=context)
-    except (OSError, TimeoutError) as error:
+    except (OSError, UnicodeError, TimeoutError) as error:
         why = "no such host" if isinstance(error, socket.gaierror) else str(error) or "no answer in time"
         what = f"{place.named}: {place.host}:{place.port} does not answer: {why}"
         return [Finding(level="error", check="upstreams", what=what, do="start it, or put the address right")]

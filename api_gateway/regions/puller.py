@@ -141,7 +141,7 @@ class Puller:
         """Everything that is good is taken, and then the first trouble is told."""
         self._answered_at = self._clock.monotonic()
         trouble: list[Exception] = []
-        for name in sorted(pulled.changed, key=lambda name: (name not in _ORDER, name)):
+        for name in sorted(pulled.changed, key=_rank):
             try:
                 await self._take_one(name, pulled.changed[name])
             except _TROUBLE as error:
@@ -170,3 +170,7 @@ class Puller:
         # Another edge of this region may be ahead of us.
         with contextlib.suppress(Superseded):
             await self._snapshots.lay(name, self._held[name].value)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)

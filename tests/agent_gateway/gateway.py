@@ -16,7 +16,6 @@ import msgspec
 from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.helpers import get_stream_response_text, new_text_part
 from a2a.types import Message, Role, SendMessageRequest
-from msgspec import Struct
 
 from agent_gateway.app import SERVICE
 from agent_gateway.call import Wire
@@ -24,23 +23,18 @@ from shared import sse
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
 from shared.ledger.row import Row
+from tests.support import answer
 from tests.support.agents import RunningAgent
 from tests.support.serve import Edge, Running, running, someone
 
 EDGE_URL = "http://edge.test"
 ALL: list[dict[str, str]] = [{"sub": "*", "dom": "*", "obj": "agent:*", "act": "*"}]
 JSON = ("content-type", "application/json")
+REDIS = "embedded"
+"""Where every gateway's state is."""
 
 
-class Answer(Struct, frozen=True):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
+class Answer(answer.Answer, frozen=True):
     @property
     def code(self) -> int:
         """The JSON-RPC error's code, 0 where there is none."""
@@ -104,12 +98,12 @@ class Gateway:
 
     async def post(self, agent: str, body: Any, **how: Any) -> Answer:
         async with await self.open(agent, body, **how) as reply:
-            return await _whole(reply)
+            return await Answer.of(reply)
 
     async def get(self, path: str, caller: Caller | None = None, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with await self.open("", b"", method="GET", path=path, caller=caller, headers=sent) as reply:
-            return await _whole(reply)
+            return await Answer.of(reply)
 
     async def call(self, agent: str, method: str, params: Any, caller: Caller | None = None) -> Answer:
         return await self.post(agent, request(method, params), caller=caller)
@@ -213,7 +207,7 @@ async def gateway(
     }
     http = HttpClient()
     try:
-        async with running(SERVICE, config, directory, edge=edge, environ=environ) as service:
+        async with running(SERVICE, config, directory, edge=edge, redis=REDIS, environ=environ) as service:
             yield Gateway(service, edge, http)
     finally:
         await http.close()
@@ -238,8 +232,3 @@ async def said(client: Client, text: str = "hi", **fields: Any) -> list[str]:
 def asked(text: str = "hi", **fields: Any) -> SendMessageRequest:
     content = Message(message_id=uuid4().hex, role=Role.ROLE_USER, parts=[new_text_part(text)], **fields)
     return SendMessageRequest(message=content)
-
-
-async def _whole(reply: Reply) -> Answer:
-    headers = {name.decode(): value.decode() for name, value in reply.headers}
-    return Answer(reply.status, headers, await reply.read(2**27))

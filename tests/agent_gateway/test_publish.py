@@ -2,12 +2,18 @@
 
 from pathlib import Path
 
+import pytest
+
+from agent_gateway.registry import publish
 from shared.agent_list import AgentList, Listed
 from tests.agent_gateway.trusting import CARD, Publisher, card, held
 from tests.support.wait import eventually
 
 
-async def test_an_agent_is_told_of_while_it_is_in_service(tmp_path: Path) -> None:
+async def test_an_agent_is_told_of_while_it_is_in_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_SECONDS", 0.01)
     publisher = Publisher()
     publisher.publish(card("writes"))
     async with held(tmp_path, publisher, {"pin": "first_use"}) as (gate, _):

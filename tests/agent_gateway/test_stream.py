@@ -12,6 +12,7 @@ from a2a.types import TaskState
 from a2a.utils.errors import InvalidAgentResponseError
 from msgspec import Raw
 
+from agent_gateway import relay
 from shared import jsonrpc, sse
 from shared.asgi import Send
 from tests.agent_gateway.gateway import asked, gateway
@@ -184,7 +185,11 @@ async def test_an_event_that_is_none_is_not_passed_on(tmp_path: Path, garbage: b
         await gate.row(outcome="broken", reason="upstream_broken")
 
 
-async def test_the_official_client_raises_what_a_cut_stream_ends_with(tmp_path: Path) -> None:
+async def test_the_official_client_raises_what_a_cut_stream_ends_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_PAUSE_SECONDS", 0.001)
+
     async def script(heard: Heard, send: Send) -> None:
         await begin(send)
         await more(send, _event(heard.body["id"], TASK))
@@ -221,7 +226,7 @@ async def test_a_stream_that_falls_silent_is_ended(tmp_path: Path) -> None:
         await more(send, _event("r1", TASK))
         await asyncio.Event().wait()
 
-    settings = {"writer": {"timeouts": {"idle_seconds": 0.05}}}
+    settings = {"writer": {"timeouts": {"idle_seconds": 0.3}}}
     async with scripted(script) as writer, gateway(tmp_path, writer=writer, settings=settings) as gate:
         async with gate.stream("writer") as events:
             [_, last] = await events.take(2)

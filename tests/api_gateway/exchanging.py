@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api_gateway.app import SERVICE
 from api_gateway.control import Control
-from api_gateway.exchange import Wanted
+from api_gateway.oauth.exchange import Wanted
 from shared.http_client import HttpClient
 from shared.identity.keys import KeyRecord
 from shared.identity.principal import Bounds, Caller, ChainBudget

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from api_gateway import cli
 from api_gateway.app import SERVICE
-from api_gateway.control import OPERATOR_KEY_FILE, Control
+from api_gateway.control import Control
+from api_gateway.operator_key import OPERATOR_KEY_FILE
 from shared.http_client import HttpClient
 from shared.ledger.entry import Entry
 from shared.store import Store

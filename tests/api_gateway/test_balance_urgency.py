@@ -7,7 +7,8 @@ import pytest
 
 from api_gateway.balance.settings import Concurrency, Priority
 from api_gateway.balance.urgency import HEADER, Urgencies
-from api_gateway.config import HttpRoute, Section, problems
+from api_gateway.config import Section, problems
+from api_gateway.http_route import HttpRoute
 from shared.errors import BadRequest
 from shared.policy import Policy, PolicyBox, PolicyRules, RoleLink
 from tests.support.exchange import exchange

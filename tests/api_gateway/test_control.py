@@ -11,7 +11,7 @@ from api_gateway.app import SERVICE
 from api_gateway.control import Control
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.redis_client import RedisError
+from shared.redis_client import Redis, RedisError
 from shared.valkey import EmbeddedValkey
 from tests.support.serve import Running, running
 from tests.support.wait import eventually
@@ -55,7 +55,7 @@ class Ahead(Clock):
 
 
 async def test_an_edge_whose_clock_is_behind_another_s_orders_all_the_same(
-    tmp_path: Path, valkey: EmbeddedValkey
+    tmp_path: Path, valkey: EmbeddedValkey, redis: Redis
 ) -> None:
     state = {
         "state": {"sql": f"sqlite://{tmp_path / 'shared.db'}", "dir": str(tmp_path), "redis": valkey.url}

@@ -1,14 +1,18 @@
 """Before anybody asks who calls: addresses, maintenance, browsers' questions, and the access log."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from api_gateway.access_log import AccessLog
 from api_gateway.config import Section, problems
 from api_gateway.maintenance import Maintenance
-from shared.asgi import Receive, Scope, Send
+from shared.asgi import Message, Receive, Scope, Send
+from shared.clock import Clock
 from tests.api_gateway.fronted import fronted
 from tests.support.serve import serving
 from tests.support.tls_app import app
@@ -118,6 +122,28 @@ async def test_the_access_log_has_one_line_a_request_and_no_query(
     assert line["call"]
     assert line["agent"] == "me/1"
     assert "secret" not in printed
+
+
+async def test_a_line_of_the_access_log_is_there_at_once_and_counts_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+
+    async def socket(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept", "headers": []})
+        await send({"type": "websocket.send", "text": "é"})
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(_: Message) -> None:
+        pass
+
+    scope = {"type": "websocket", "path": "/r0/x", "headers": []}
+    await AccessLog(socket, clock=Clock())(scope, receive, send)
+    line = msgspec.json.decode(pipe.getvalue())
+    assert (line["status"], line["bytes"]) == (101, 2)
 
 
 def test_rules_that_mean_nothing_are_problems() -> None:

@@ -5,10 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from api_gateway import idempotency_keys
 from api_gateway.idempotency_keys import Claim, IdempotencyKeys
 from shared.errors import Unavailable
 from shared.redis_client import Redis
 from shared.valkey import EmbeddedValkey
+from tests.support.wait import eventually
 
 SECONDS = 60
 
@@ -44,6 +46,46 @@ async def test_only_whose_claim_it_is_settles_it(redis: Redis) -> None:
     await keys.settle("k", "acme", _claim("a"), None, SECONDS)
     assert await keys.claim("k", "acme", _claim("c"), SECONDS) is None
     assert await keys.claim("k", "other", _claim("d"), SECONDS) is None
+
+
+async def test_an_open_claim_that_nobody_stands_by_any_more_is_lost(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency_keys, "_STAND_SECONDS", 0.01)
+    keys = IdempotencyKeys(redis)
+
+    async def state() -> str:
+        found = await keys.claim("k", "acme", _claim("late"), SECONDS)
+        assert found is not None
+        return found.state
+
+    async def there() -> bool:
+        return await state() == "open"
+
+    assert await keys.claim("k", "acme", _claim("a"), SECONDS) is None
+    [stand] = await redis.execute("KEYS", "*once:k:by")
+    async with keys.standing_by("k", "acme"):
+        await redis.execute("DEL", stand)
+        await eventually(there, "it is stood by again")
+    assert 0 < await redis.execute("PTTL", stand) <= 30_000
+    await redis.execute("DEL", stand)
+    assert await state() == "lost"
+    await keys.settle("k", "acme", _claim("a"), None, SECONDS)
+    assert await keys.claim("k", "acme", _claim("c"), SECONDS) is None
+
+
+async def test_a_redis_that_refuses_is_like_one_that_is_gone(redis: Redis) -> None:
+    keys = IdempotencyKeys(redis)
+    assert await keys.claim("k", "acme", _claim("a"), SECONDS) is None
+    [key] = await redis.execute("KEYS", "*once:k")
+    await redis.execute("DEL", key)
+    await redis.execute("RPUSH", key, "something else")
+    for work in (
+        keys.claim("k", "acme", _claim("b"), SECONDS),
+        keys.settle("k", "acme", _claim("a"), None, SECONDS),
+    ):
+        with pytest.raises(Unavailable):
+            await work
 
 
 async def test_without_redis_nobody_gets_a_key(valkey: EmbeddedValkey) -> None:

@@ -52,6 +52,42 @@ async def test_at_three_times_the_capacity_every_place_is_used_and_everybody_hea
             await _waiting(front, 0)
 
 
+async def test_where_nobody_at_all_can_be_let_in_nobody_is_asked_who_calls(tmp_path: Path) -> None:
+    script = Script()
+    async with serving(script) as url, fronted(tmp_path, {"urls": [url], **concurrency(limit=1)}) as front:
+        script.held = asyncio.Event()
+        asked = [asyncio.create_task(front.ask("/r0/x")) for _ in range(1 + QUEUE)]
+        await _waiting(front, QUEUE)
+        refused = [await front.ask("/r0/x", key="gsk_of_nobody") for _ in range(20)]
+        assert {answer.status for answer in refused} == {503}
+        # Elsewhere there is room: who calls is asked first, and what is served where is not told.
+        assert (await front.ask("/r1/x", key="gsk_of_nobody")).status == 401
+        assert (await front.ask("/nowhere")).status == 404
+        script.held.set()
+        assert [(await task).status for task in asked] == [200] * (1 + QUEUE)
+        # They are one row, and one that counts them.
+        [first] = [entry for entry in front.entries if entry.status == 503]
+        assert (first.outcome, first.resource, first.caller) == ("refused", "route:r0", None)
+        [strangers] = front.edge.parts.account.strangers._seen.values()
+        assert strangers.reasons["unavailable"] == 19
+
+
+async def test_a_full_route_still_gives_what_it_has_kept(tmp_path: Path) -> None:
+    script = Script()
+    script.headers = [("cache-control", "max-age=60")]
+    rule = concurrency(limit=1, queue=0) | {"cache": {}}
+    async with serving(script) as url, fronted(tmp_path, {"urls": [url], **rule}) as front:
+        assert (await front.ask("/r0/kept")).status == 200
+        script.held = asyncio.Event()
+        inside = asyncio.create_task(front.ask("/r0/x"))
+        await eventually(lambda: len(script.asked) == 2, "one is inside")
+        assert (await front.ask("/r0/kept")).status == 200
+        assert (await front.ask("/r0/other")).status == 503
+        assert (await front.ask("/r0/kept", key="gsk_of_nobody")).status == 401
+        script.held.set()
+        assert (await inside).status == 200
+
+
 async def test_who_is_refused_hears_it_in_the_middle_of_its_body(tmp_path: Path) -> None:
     script, stop = Script(), False
 

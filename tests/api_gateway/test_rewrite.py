@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from api_gateway.config import HttpRoute, Section, problems
+from api_gateway.config import Section, problems
 from api_gateway.header_change import HeaderChange, HeaderRule
+from api_gateway.http_route import HttpRoute
 from api_gateway.path_templates import PathRule, Paths
 from shared.policy import Rule
 from tests.api_gateway.fronted import fronted

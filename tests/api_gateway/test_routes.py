@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from api_gateway.balance.settings import Balance
-from api_gateway.config import Canary, Gateways, HttpRoute, Section, problems
+from api_gateway.config import Section, problems
+from api_gateway.gateways import Gateways
+from api_gateway.http_route import Canary, HttpRoute
 from api_gateway.routes import Route, RouteTable
+from shared.config import Secret
 from shared.errors import BadRequest, MethodNotAllowed, NotFound
 from tests.support.exchange import exchange
 
@@ -150,6 +153,12 @@ def test_a_bad_section_tells_all_its_problems() -> None:
             HttpRoute(name="llm", prefix="/x", urls=["http://x"]),
             HttpRoute(name="Bad Name", prefix="x", urls=["x"]),
             HttpRoute(name="steal", prefix="/v1/chat", urls=["http://x"]),
+            HttpRoute(name="shelf", prefix="/registry/v0.1", urls=["http://x"]),
+            _shop(
+                name="told",
+                methods=["GET"],
+                headers={"content-length": Secret("1"), "x y": Secret("1"), "x-key": Secret("a\nb")},
+            ),
             _shop(name="one", hosts=["a.example"], balance=Balance(weights={"http://other": 2})),
             _shop(name="two", hosts=["A.example"]),
             _shop(
@@ -166,11 +175,15 @@ def test_a_bad_section_tells_all_its_problems() -> None:
         "routes[1].prefix",
         "routes[1].urls[0]",
         "routes[2].prefix: '/v1/chat' overlaps",
-        "routes[3].balance.weights: 'http://other'",
-        "routes[4]: matches the same requests as routes[3]",
-        "routes[5].hosts[0]: 'a:80'",
-        "routes[5].canaries[0].urls[0]",
-        "routes[5].canaries: together",
+        "routes[3].prefix: '/registry/v0.1' overlaps",
+        "routes[4].headers: 'content-length' is no header name, or frames",
+        "routes[4].headers: 'x y' is no header name",
+        "routes[4].headers.x-key: this is no header value",
+        "routes[5].balance.weights: 'http://other'",
+        "routes[6]: matches the same requests as routes[5]",
+        "routes[7].hosts[0]: 'a:80'",
+        "routes[7].canaries[0].urls[0]",
+        "routes[7].canaries: together",
         "gateways.mcp_gateway: needs",
         "gateways.agent_gateway[0]",
         "bind:",

@@ -17,10 +17,12 @@ from tests.bench import stack
 from tests.bench.arrivals import Sample, arrivals, quantile, shares
 from tests.bench.calls import stack_key
 
-PLACES, SERVICE_SECONDS = 4, 0.2
+PLACES, SERVICE_SECONDS = 16, 0.2
 CAPACITY = PLACES / SERVICE_SECONDS
 # An answer that comes later is of no use to this client.
 DEADLINE_MS, SECONDS, ROUNDS = 1000.0, 6.0, 3
+# A limit that adapts climbs from a few places, and is told nothing of the service's.
+ADAPTS_WITHIN_SECONDS, MOST = 15.0, 400
 # The slow one can take 8 requests a second, and its fifth would be 12.
 REPLICAS, EACH, FAST, SLOW, PACE = 5, 4, 0.05, 0.5, 60.0
 _QUICK = {"interval_seconds": 0.2, "timeout_seconds": 1.0, "rise": 1, "fall": 2}
@@ -52,7 +54,8 @@ async def measure(directory: Path) -> dict[str, dict[str, Any]]:
 async def overload(directory: Path) -> dict[str, dict[str, Any]]:
     # What is on its way takes a place, too: with no more than the service has it would be idle meanwhile.
     queued = {"limit": PLACES * 3 // 2, "queue": PLACES, "wait_seconds": 0.5}
-    routes = {"queued": {"concurrency": queued}, "open": {}}
+    adapting = {**queued, "limit": MOST, "adapt": True}
+    routes = {"queued": {"concurrency": queued}, "adapting": {"concurrency": adapting}, "open": {}}
     goods, ratios, held = [], [], []
     refused: list[Sample] = []
     async with contextlib.AsyncExitStack() as opened:
@@ -67,6 +70,8 @@ async def overload(directory: Path) -> dict[str, dict[str, Any]]:
             ratios.append(goods[-1] / peak)
             refused += [sample for sample in flood if sample.status == 503]
             held.append(edge.running.rss_mb())
+        await edge.load("adapting", 3 * CAPACITY, ADAPTS_WITHIN_SECONDS)
+        adapted = _good(await edge.load("adapting", 3 * CAPACITY))
         unguarded = _good(await edge.load("open", 3 * CAPACITY)) / peak
     if any(not sample.told for sample in refused):
         raise RuntimeError("a refusal does not say when to come back")
@@ -77,6 +82,7 @@ async def overload(directory: Path) -> dict[str, dict[str, Any]]:
     )
     return {
         "edge.overload": _line(good, "req/s", statistics.median(ratios), against),
+        "edge.overload.adapted": _line(adapted, "req/s", adapted / peak, "the last goodput at 1 x capacity"),
         "edge.overload.unguarded": _line(unguarded * 100, "%", unguarded, "the same without a queue"),
         "edge.overload.refused_p50_ms": _line(quantile(times, 0.5), "ms", None, "refusals at 3 x capacity"),
         "edge.overload.refused_p99_ms": _line(quantile(times, 0.99), "ms", None, "refusals at 3 x capacity"),

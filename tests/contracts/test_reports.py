@@ -14,8 +14,8 @@ from shared.store import ChainFilter, EntryFilter, SpendQuery, Store
 from shared.store.columns import DAY_US, HOUR_US, is_spend
 from tests.support.rows import START_US, caller, chained, entry
 
-ROWS = 20_000
-_BATCH = 10_000
+ROWS = 6_000
+_BATCH = 2_000
 _RNG = random.Random(6)
 _MODELS = ("claude-5", "claude-4", "gpt-5", "small")
 

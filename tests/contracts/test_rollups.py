@@ -47,13 +47,19 @@ def calls(count: int, rng: random.Random) -> list[Entry]:
     return [one() for _ in range(count)]
 
 
-def summed(rows: list[Row], query: SpendQuery) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """What a walk over the rows says."""
+def described(row: Row) -> dict[str, str]:
+    """The value that a row has in each dimension and period."""
+    values = {name: getattr(row, "actor" if name == "agent" else name) for name in DIMENSIONS}
+    began = datetime.fromtimestamp(row.started_at // 1_000_000, UTC)
+    return values | {name: began.strftime(form) for name, form in STAMPS.items()}
+
+
+def summed(
+    rows: list[tuple[Row, dict[str, str]]], query: SpendQuery
+) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """What a walk over the rows, each with its values, says."""
     sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for row in rows:
-        values = {name: getattr(row, "actor" if name == "agent" else name) for name in DIMENSIONS}
-        began = datetime.fromtimestamp(row.started_at // 1_000_000, UTC)
-        values |= {name: began.strftime(form) for name, form in STAMPS.items()}
+    for row, values in rows:
         wanted = all(not getattr(query, name) or getattr(query, name) == values[name] for name in FILTERS)
         until = query.until_us or 2**62
         if is_spend(row) and wanted and query.since_us <= row.started_at < until:
@@ -92,7 +98,7 @@ async def test_any_question_is_answered_as_a_walk_over_the_rows_would(store: Sto
     batch = chained(calls(1500, rng))
     for start in range(0, 1500, 500):
         await store.append(batch[start : start + 500])
-    rows = [opened(sealed.body) for sealed in batch]
+    rows = [(row, described(row)) for row in (opened(sealed.body) for sealed in batch)]
     for query in (question(rng) for _ in range(60)):
         assert told(await store.spend(query)) == summed(rows, query), query
     assert await store.rollup_gap() == ""
@@ -127,7 +133,7 @@ async def test_an_older_database_gets_the_sums_of_the_rows_that_it_has(url: str)
     # What comes later adds to what is there, also in the same hours.
     assert await store.append(batch) == 100
     assert await store.rollup_gap() == ""
-    rows = [opened(sealed.body) for sealed in batch]
+    rows = [(row, described(row)) for row in (opened(sealed.body) for sealed in batch)]
     for query in (question(rng) for _ in range(20)):
         assert told(await store.spend(query)) == summed(rows, query), query
     await store.close()

@@ -12,8 +12,10 @@ from mcp.client.streamable_http import streamable_http_client
 from msgspec import Struct
 
 from mcp_gateway.app import SERVICE
+from shared.clock import Clock
 from shared.http_client import HttpClient, Reply
 from shared.identity.principal import Caller
+from tests.support.answer import Answer
 from tests.support.serve import Edge, Running, running, someone
 
 VERSION = "2026-07-28"
@@ -26,17 +28,7 @@ _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
-class Heard(Struct, frozen=True):
-    """A reply that was read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
+class Heard(Answer, frozen=True):
     @property
     def events(self) -> list[Any]:
         """The messages of an event stream."""
@@ -80,8 +72,7 @@ class Gateway(Struct, frozen=True):
 
     async def send(self, body: bytes | Mapping[str, Any] = b"", **more: Any) -> Heard:
         async with await self.open(body, **more) as reply:
-            found = {name.decode(): value.decode() for name, value in reply.headers}
-            return Heard(reply.status, found, await reply.read(2**26))
+            return await Heard.of(reply)
 
     async def ask(
         self, method: str, params: Mapping[str, Any] | None = None, *, headers: Any = None, **more: Any
@@ -179,6 +170,7 @@ async def gateway(
     rules: Any = None,
     chain: Any = None,
     environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
     **section: Any,
 ) -> AsyncIterator[Gateway]:
     """The gateway before `servers`; everything is allowed unless `rules` say otherwise."""
@@ -188,7 +180,9 @@ async def gateway(
         **({"chain": chain} if chain else {}),
     }
     edge, client = Edge(directory), HttpClient()
-    async with running(SERVICE, config, directory, edge=edge, redis=redis, environ=environ) as service:
+    async with running(
+        SERVICE, config, directory, edge=edge, redis=redis, environ=environ, clock=clock
+    ) as service:
         try:
             yield Gateway(edge, service, client)
         finally:

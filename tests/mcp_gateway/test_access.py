@@ -11,7 +11,7 @@ from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, Heard, http, rule
 from tests.support.mcp_rogue import Rogue
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 ECHO_ONLY = [rule(obj="tool:one/echo", act="invoke")]
 
@@ -164,7 +164,7 @@ async def test_a_kill_ends_a_stream_with_an_error_and_the_call_at_the_server(
         calling = asyncio.create_task(gateway.ask("tools/call", params))
         await eventually(server.reached.is_set, "the call arrived")
         await gateway.edge.kill(gateway.service.parts, tool="r/silent")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             heard = await calling
         assert (heard.events[-1]["id"], heard.events[-1]["error"]["code"]) == (1, -32012)
         await eventually(server.left.is_set, "the server was left")

@@ -10,7 +10,7 @@ from shared.attempts import BreakerRule
 from shared.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import http
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, MovedClock
 from tests.support.mcp_shifting import Shifting, tool
 from tests.support.serve import serving
 from tests.support.wait import eventually
@@ -91,10 +91,10 @@ def test_what_one_caller_can_provoke_shuts_it_for_nobody(error: BaseException) -
 
 
 async def test_calls_of_a_server_that_is_down_end_at_once_and_the_metrics_say_so(opened: Open) -> None:
-    failing = Failing()
+    failing, clock = Failing(), MovedClock()
     async with serving(failing) as url, serving(Shifting(tool("read"))) as well:
-        breaker = {"consecutive": 2, "cooldown_seconds": 0.2}
-        async with opened({"s": http(url) | {"breaker": breaker}, "w": http(well)}) as gateway:
+        servers = {"s": http(url) | {"breaker": {"consecutive": 2, "cooldown_seconds": 5}}, "w": http(well)}
+        async with opened(servers, clock=clock) as gateway:
             assert (await gateway.call("s__read")).text == "fine"
             failing.down = True
             for _ in range(2):
@@ -106,6 +106,7 @@ async def test_calls_of_a_server_that_is_down_end_at_once_and_the_metrics_say_so
             assert 'gatestack_servers_shut{service="mcp_gateway"} 1' in page
             assert (await gateway.call("w__read")).text == "fine"
             failing.down = False
+            clock.advance(5)
 
             async def well_again() -> bool:
                 return "result" in (await gateway.call("s__read")).json

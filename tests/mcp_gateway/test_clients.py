@@ -32,7 +32,6 @@ async def test_it_does_everything_over_http(opened: Open, mode: str, path: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("era", ["stateless", "session"])
 async def test_it_does_everything_over_stdio(opened: Open, era: str) -> None:
     server = {"transport": STDIO["transport"] | {"era": era}}

@@ -15,8 +15,8 @@ Server = tuple[Rogue, str]
 async def test_a_client_that_waits_long_hears_that_it_is_not_forgotten(
     opened: Open, rogue: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_gateway.reply._PULSE_SECONDS", 0.05)
-    async with opened({"r": http(rogue[1]) | {"timeout_seconds": 0.5}}) as gateway:
+    monkeypatch.setattr("mcp_gateway.reply._PULSE_SECONDS", 0.02)
+    async with opened({"r": http(rogue[1]) | {"timeout_seconds": 1}}) as gateway:
         heard = await gateway.call("r__never")
         assert heard.headers["content-type"].startswith("text/event-stream")
         assert heard.body.count(b": still working") >= 2

@@ -87,7 +87,7 @@ async def test_what_the_protocol_keeps_to_itself_stays_on_its_side(
 
 
 async def test_requests_are_limited(opened: Open, one: str) -> None:
-    limits = [{"name": "few", "per": "user", "unit": "requests", "amount": 2}]
+    limits = [{"name": "few", "per": "user", "unit": "requests", "amount": 2, "window": "month"}]
     async with opened({"one": http(one)}, limits=limits) as gateway:
         assert (await gateway.ask("tools/list")).status == 200
         assert (await gateway.call("one__echo", {"text": "x"})).status == 200
@@ -99,10 +99,8 @@ async def test_requests_are_limited(opened: Open, one: str) -> None:
 
 
 async def test_calls_of_one_tool_are_limited(opened: Open, one: str) -> None:
-    limits = [
-        {"name": "adds", "per": "tool", "unit": "tool_calls", "amount": 1, "match": {"tool": "one/add"}}
-    ]
-    async with opened({"one": http(one)}, limits=limits) as gateway:
+    adds = {"name": "adds", "per": "tool", "unit": "tool_calls", "amount": 1, "window": "month"}
+    async with opened({"one": http(one)}, limits=[adds | {"match": {"tool": "one/add"}}]) as gateway:
         assert (await gateway.call("one__add", {"a": 1, "b": 1})).status == 200
         assert (await gateway.call("one__add", {"a": 1, "b": 1})).status == 429
         assert (await gateway.call("one__echo", {"text": "x"})).status == 200

@@ -20,6 +20,7 @@ from tests.support.mcp_everything_questions import Ctx, is_stateless
 from tests.support.mcp_everything_tools import says
 from tests.support.mcp_servers import legacy_only, stateless_only
 from tests.support.serve import serving, someone
+from tests.support.wait import SECONDS
 
 ERAS: tuple[Era, ...] = ("session", "stateless")
 WATCHED = "test://watched-resource"
@@ -95,9 +96,9 @@ async def _until(talk: Talk, tool: str, said: Any, method: str, uri: str = "") -
         done, _ = await asyncio.wait([coming], timeout=0.2)
         if done:
             break
-    message = await asyncio.wait_for(coming, 5)
+    message = await asyncio.wait_for(coming, SECONDS)
     while message["method"] != method:
-        message = await asyncio.wait_for(anext(said), 5)
+        message = await asyncio.wait_for(anext(said), SECONDS)
     assert message.get("params", {}).get("uri", "") == uri
 
 
@@ -118,7 +119,7 @@ async def test_a_stateless_client_hears_what_it_wanted_marked_as_its_own(opened:
             done, _ = await asyncio.wait([coming], timeout=0.2)
             if done:
                 break
-        heard = await asyncio.wait_for(coming, 5)
+        heard = await asyncio.wait_for(coming, SECONDS)
         assert heard["method"] == "notifications/resources/updated"
         assert heard["params"] == {"uri": WATCHED, "_meta": {ID: "mine"}}
 
@@ -155,7 +156,7 @@ async def test_a_stream_hears_of_subscriptions_at_other_replicas(
                     method="DELETE", path=talk.path, headers=talk.headers, caller=talk.caller
                 )
                 assert ended.status == 200
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(SECONDS):
                     assert [message async for message in said if "id" in message] == []
 
 
@@ -164,7 +165,7 @@ async def test_a_stream_belongs_to_its_session_and_there_is_one(plain: Gateway) 
     stolen = await plain.send(method="GET", headers=talk.headers, caller=someone("user:bob"))
     assert stolen.status == 404
     async with standing(plain, talk) as first, standing(plain, talk):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert [message async for message in first] == []
 
 
@@ -177,7 +178,7 @@ async def test_the_kill_switch_cuts_what_stands(plain: Gateway) -> None:
         await anext(listen)
         await plain.edge.kill(plain.service.parts, server="one")
         for said in (session, listen):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS):
                 assert (await anext(said))["error"]["code"] == -32012
     rows = [row for row in await plain.service.rows(3) if row.action in ("stream", "subscriptions/listen")]
     assert {(row.outcome, row.server) for row in rows} == {("killed", "one")}

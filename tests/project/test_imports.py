@@ -44,6 +44,6 @@ def _probe(libraries: list[str], modules: list[str], folder: Path = ROOT) -> str
     command = [sys.executable, "-B", str(PROBE), *libraries, "--", *modules]
     environment = {"PYTHONPATH": str(folder), "PATH": ""}
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=folder, timeout=25, check=False
+        command, capture_output=True, text=True, env=environment, cwd=folder, timeout=100, check=False
     )
     return done.stdout + (done.stderr if done.returncode else "")

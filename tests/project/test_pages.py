@@ -11,10 +11,11 @@ from msgspec.structs import fields
 
 import agent_gateway.config
 import api_gateway.config
+import api_gateway.http_route
 import llm_gateway.config
 import mcp_gateway.config
 from api_gateway.balance.settings import Concurrency
-from api_gateway.cli import app
+from api_gateway.cli import command_line
 from api_gateway.declared import SHAPES
 from llm_gateway.router.section import RoutingSection
 from shared.config.build import Builder, Resolved, built
@@ -35,7 +36,7 @@ _SECTIONS: dict[str, Any] = {
 }
 # What a piece of a configuration is, by its first name: what stands below that, or an item of a list.
 _PIECES: dict[str, Any] = {
-    "routes": list[api_gateway.config.HttpRoute],
+    "routes": list[api_gateway.http_route.HttpRoute],
     "concurrency": Concurrency,
     "limits": list[LimitRule],
     "providers": dict[str, llm_gateway.config.ProviderSection],
@@ -44,7 +45,7 @@ _PIECES: dict[str, Any] = {
 _ITEMS: dict[str, Any] = {
     "id": Rule,
     "sub": Rule,
-    "name": api_gateway.config.HttpRoute,
+    "name": api_gateway.http_route.HttpRoute,
     "provider": llm_gateway.config.TargetSection,
 }
 _PARTS: dict[str, Any] = {"catalogs": mcp_gateway.config.Section, "tests": PolicyDocument}
@@ -76,7 +77,7 @@ def test_every_command_that_is_shown_is_there(line: Block) -> None:
     words = shlex.split(line.text, comments=True)[1:]
     for stop in ("|", ">", "&&"):
         words = words[: words.index(stop)] if stop in words else words
-    app.parse_args([word for word in words if word != "…"], exit_on_error=False, print_error=False)
+    command_line().parse_args([word for word in words if word != "…"], exit_on_error=False, print_error=False)
 
 
 def test_every_name_of_a_configuration_is_on_some_page() -> None:

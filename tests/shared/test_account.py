@@ -12,6 +12,7 @@ from shared.errors import BadRequest, Forbidden, Killed, LimitExceeded, Upstream
 from shared.identity.principal import Trace
 from tests.support.exchange import exchange
 from tests.support.frame import CALLER, Frame, OpenWire
+from tests.support.wait import SECONDS
 
 
 async def answer(_: Flight, one: Exchange) -> None:
@@ -132,7 +133,7 @@ async def test_a_request_that_stays_is_brought_to_its_end_without_its_client() -
         flight.stay()
         await one.body(10)
         wire.gone.set()
-        await asyncio.wait_for(noticed.wait(), 5)
+        await asyncio.wait_for(noticed.wait(), SECONDS)
         await asyncio.sleep(0)
         await one.reply(200, [])
 
@@ -194,7 +195,7 @@ async def test_a_client_that_does_not_read_cannot_keep_alive_what_was_killed() -
     cleaned, wire = asyncio.Event(), StalledWire()
     frame = Frame(wire)
     running = asyncio.create_task(frame.run(stage))
-    await asyncio.wait_for(cleaned.wait(), 5)
+    await asyncio.wait_for(cleaned.wait(), SECONDS)
     assert not running.done()
     wire.gone.set()
     assert (await running)["outcome"] == "killed"

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from shared.alerts import SIGNATURE, Alert, Alerts, parsed
+from shared.background import cancelled
 from shared.clock import Clock
 from shared.config import AlertsSection, Secret
 from shared.http_client import HttpClient
@@ -52,9 +53,7 @@ async def running(redis: Redis, limiter: Limiter, section: AlertsSection) -> Asy
     try:
         yield alerts
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancelled(task)
         await http.close()
 
 

@@ -19,7 +19,7 @@ from tests.support.http3 import Http3Client, dialled
 from tests.support.serve import serving
 from tests.support.tls import HOST, Authority
 from tests.support.tls_app import app
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 Handler = Callable[[Exchange], Awaitable[None]]
 CHUNK = b"x" * 65_536
@@ -116,7 +116,7 @@ async def test_a_silent_answer_keeps_its_connection_and_an_idle_one_is_closed(tm
         assert not done
         client.cancel(answer)
         await eventually(lambda: apps.left == ["/events"], "the app knows")
-        await asyncio.wait_for(silent, 10)
+        await asyncio.wait_for(silent, SECONDS)
 
 
 async def test_an_answer_waits_for_who_reads_it(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_body_nobody_reads_is_stopped_and_others_go_on(tmp_path: Path) -
     async with served(tmp_path) as (_, client):
         upload = client.begin("POST", "/deaf", ended=False)
         client.say(upload, b"z" * 500_000, ended=False)
-        await asyncio.wait_for(upload.done.wait(), 10)
+        await asyncio.wait_for(upload.done.wait(), SECONDS)
         assert (upload.status, upload.body) == (413, b"too much")
         assert (await client.ask("POST", "/x", b"after"))[0] == 200
 
@@ -147,7 +147,7 @@ async def test_a_body_nobody_reads_is_stopped_and_others_go_on(tmp_path: Path) -
 async def test_what_an_app_leaves_open_is_broken_off(tmp_path: Path) -> None:
     async with served(tmp_path) as (_, client):
         broken = client.begin("GET", "/broken")
-        await asyncio.wait_for(broken.done.wait(), 10)
+        await asyncio.wait_for(broken.done.wait(), SECONDS)
         assert (broken.status, broken.reset) == (200, ErrorCode.H3_INTERNAL_ERROR)
         assert (await client.ask("GET", "/nothing"))[0] == 500
         assert await client.ask("HEAD", "/flood") == (200, b"")
@@ -168,7 +168,7 @@ async def test_requests_that_are_none_end_alone(
 ) -> None:
     async with served(tmp_path) as (_, client):
         bad = client.begin(method, path, headers)
-        await asyncio.wait_for(bad.done.wait(), 10)
+        await asyncio.wait_for(bad.done.wait(), SECONDS)
         assert bad.status == status
         assert (await client.ask("GET", "/x"))[0] == 200
 
@@ -197,7 +197,7 @@ async def test_a_server_that_stops_lets_requests_end_and_takes_no_more(tmp_path:
     begun, going = asyncio.Event(), asyncio.Event()
     authority = Authority(tmp_path)
     stack = contextlib.AsyncExitStack()
-    url = await stack.enter_async_context(serving(slow, authority.tls(http3=True)))
+    url = await stack.enter_async_context(serving(slow, authority.tls(http3=True), grace_seconds=SECONDS))
     async with dialled(int(url.rpartition(":")[2]), authority.path) as client:
         open_ = client.begin("GET", "/x")
         await begun.wait()
@@ -210,6 +210,6 @@ async def test_a_server_that_stops_lets_requests_end_and_takes_no_more(tmp_path:
 
         await eventually(refused, "the stop is heard")
         going.set()
-        await asyncio.wait_for(open_.done.wait(), 10)
+        await asyncio.wait_for(open_.done.wait(), SECONDS)
         assert open_.status == 200
         await closing

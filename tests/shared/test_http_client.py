@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from shared.http_client import HttpClient
+from tests.support.wait import SECONDS
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -73,7 +74,7 @@ async def test_the_first_chunk_arrives_before_the_last_is_sent(client: HttpClien
     async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 ok\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
         await writer.drain()
-        await asyncio.wait_for(seen.wait(), 5)
+        await asyncio.wait_for(seen.wait(), SECONDS)
         writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
 
     chunks = []
@@ -170,4 +171,4 @@ async def test_leaving_early_closes_the_connection(client: HttpClient) -> None:
     async with upstream(peer) as url:
         async with await client.send("GET", url) as reply:
             assert await anext(aiter(reply.chunks())) == b"one"
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), SECONDS)

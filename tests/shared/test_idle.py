@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.idle import Idle
+from tests.support.clock import MovedClock
 from tests.support.wait import eventually
 
 
@@ -17,17 +18,27 @@ async def test_a_wait_that_lasts_too_long_is_ended() -> None:
     assert task.cancelling() == 0
 
 
-async def test_every_wait_has_the_whole_time_and_what_lies_between_has_none() -> None:
-    idle = Idle(0.05)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 0.2
-    while loop.time() < end:
+async def test_every_wait_has_the_whole_time_and_what_lies_between_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idle, clock, loop = Idle(60), MovedClock(), asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "time", clock.monotonic)
+    for _ in range(3):
         with idle:
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
+            clock.advance(40)
+            await _timers_run()
+    clock.advance(100)
+    await _timers_run()
+    loop.call_soon(clock.advance, 61)
     with pytest.raises(TimeoutError), idle:
         await asyncio.Event().wait()
     idle.close()
+
+
+async def _timers_run() -> None:
+    """Returns when all timers that are due have been called."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def test_who_is_cancelled_by_others_is_cancelled() -> None:

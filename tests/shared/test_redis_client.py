@@ -10,6 +10,7 @@ import pytest
 from shared.errors import Unavailable
 from shared.redis_client import Redis, RedisError, Script
 from shared.valkey import EmbeddedValkey
+from tests.support.stack import free_ports
 from tests.support.wait import eventually
 
 
@@ -128,7 +129,7 @@ async def test_a_server_that_is_loading_is_not_there_yet() -> None:
 
 async def test_a_silent_server_is_given_up_and_the_next_connection_answers() -> None:
     async with server(b"+PONG\r\n", b"+PONG\r\n+OK\r\n") as url:
-        redis = await Redis.connect(url, timeout=0.3)
+        redis = await Redis.connect(url, timeout=1.0)
         results = await asyncio.gather(
             redis.execute("GET", "a"), redis.execute("GET", "b"), return_exceptions=True
         )
@@ -190,29 +191,21 @@ async def test_a_closed_client_refuses(valkey: EmbeddedValkey) -> None:
         await redis.execute("PING")
 
 
-async def test_password_and_database_are_sent_over_tcp(tmp_path: Any, free_port: int) -> None:
-    own = EmbeddedValkey()
+async def test_password_and_database_are_sent_over_tcp(tmp_path: Any) -> None:
+    own, [port] = EmbeddedValkey(), free_ports(1)
     await own.start(tmp_path)
     local = await Redis.connect(own.url)
-    await local.execute("CONFIG", "SET", "port", free_port)
+    await local.execute("CONFIG", "SET", "port", port)
     await local.execute("CONFIG", "SET", "requirepass", "s@cret")
-    remote = await Redis.connect(f"redis://:s%40cret@127.0.0.1:{free_port}/2")
+    remote = await Redis.connect(f"redis://:s%40cret@127.0.0.1:{port}/2")
     await remote.execute("SET", "only", "here")
     assert await local.execute("DBSIZE") == 0
     with pytest.raises(Unavailable, match="WRONGPASS"):
-        await Redis.connect(f"redis://:wrong@127.0.0.1:{free_port}/2")
+        await Redis.connect(f"redis://:wrong@127.0.0.1:{port}/2")
     await remote.close()
     await local.execute("CONFIG", "SET", "requirepass", "")
     await local.close()
     await own.stop()
-
-
-@pytest.fixture
-async def free_port() -> int:
-    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    async with listener:
-        port: int = listener.sockets[0].getsockname()[1]
-    return port
 
 
 async def test_a_subscription_says_when_it_begins_and_then_what_is_published(redis: Redis) -> None:

@@ -12,7 +12,7 @@ from shared.asgi import Exchange, Receive, Scope, Send
 from shared.errors import ClientGone
 from shared.http_client import HttpClient
 from shared.server import ServerName
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 SERVERS: tuple[ServerName, ...] = ("hypercorn", "granian")
 
@@ -32,13 +32,13 @@ class App:
         if exchange.path == "/stream":
             await exchange.start(200, [(b"content-type", b"text/event-stream")])
             await exchange.write(b"data: one\n\n")
-            await asyncio.wait_for(self.go_on.wait(), 5)
+            await asyncio.wait_for(self.go_on.wait(), SECONDS)
             await exchange.finish(b"data: two\n\n")
         elif exchange.path == "/flood":
             await self._flood(exchange)
         elif exchange.path == "/wait":
             self.waiting.set()
-            await asyncio.wait_for(exchange.disconnected(), 5)
+            await asyncio.wait_for(exchange.disconnected(), SECONDS)
             self.left.set()
         else:
             await exchange.reply(201, [(b"x-path", exchange.path.encode())], body)
@@ -64,12 +64,12 @@ async def served(name: ServerName) -> AsyncIterator[tuple[App, str]]:
         )
     )
     try:
-        await asyncio.wait_for(ready.wait(), 5)
+        await asyncio.wait_for(ready.wait(), SECONDS)
         await eventually(lambda: _answers(url), "the server")
         yield app, url
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, SECONDS)
         listener.close()
 
 
@@ -109,7 +109,7 @@ async def test_a_stream_is_framed_as_its_client_understands_it(asked: bytes, sen
         app.go_on.set()
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(asked + b"\r\nhost: x\r\nconnection: close\r\n\r\n")
-        head, _, body = (await asyncio.wait_for(reader.read(-1), 5)).partition(b"\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(-1), SECONDS)).partition(b"\r\n\r\n")
         writer.close()
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body == sent
@@ -120,9 +120,9 @@ async def test_it_tells_when_a_client_has_left(name: ServerName) -> None:
     async with served(name) as (app, url):
         _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
-        await asyncio.wait_for(app.waiting.wait(), 5)
+        await asyncio.wait_for(app.waiting.wait(), SECONDS)
         writer.close()
-        await asyncio.wait_for(app.left.wait(), 5)
+        await asyncio.wait_for(app.left.wait(), SECONDS)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -144,7 +144,7 @@ async def test_a_client_that_takes_nothing_of_its_answer_is_cut(monkeypatch: pyt
     async with served("hypercorn") as (app, url):
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 1) as deaf:
             deaf.sendall(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n")
-            await asyncio.wait_for(app.unread.wait(), 10)
+            await asyncio.wait_for(app.unread.wait(), SECONDS)
 
 
 async def _rest(chunks: AsyncIterator[bytes]) -> bytes:
@@ -156,3 +156,9 @@ def test_an_address_that_is_taken_is_told_with_its_reason() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
             server.bind(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:70000", "a..b:80"])
+def test_an_address_that_is_none_is_told_like_one_that_is_taken(address: str) -> None:
+    with pytest.raises(server.CannotListen, match=f"cannot listen on {address}: "):
+        server.bind(address)

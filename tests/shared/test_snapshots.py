@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.background import cancelled
 from shared.errors import Unavailable
 from shared.identity.signing import Signer
 from shared.redis_client import Redis
@@ -27,9 +28,7 @@ async def running(snapshots: Snapshots) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancelled(task)
 
 
 async def test_what_is_published_is_applied_once(world: World) -> None:

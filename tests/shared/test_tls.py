@@ -17,7 +17,7 @@ from shared.server import ServerName
 from shared.tls import Listening, Tls
 from tests.support.tls import HOST, Authority, key_of
 from tests.support.tls_app import app
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 # The client's library lets some of the server's alerts through as they are.
 REFUSED = (httpx.ReadError, httpx.ConnectError, httpx.RemoteProtocolError, ssl.SSLError)
@@ -42,12 +42,12 @@ async def served(settings: Tls, name: ServerName = "hypercorn") -> AsyncIterator
     )
     task = asyncio.create_task(serving)
     try:
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), SECONDS)
         await eventually(lambda: answers(listening_at), "the server")
         yield Served(url, listening)
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, SECONDS)
         listener.close()
 
 
@@ -89,7 +89,7 @@ async def test_plain_text_at_a_tls_port_is_hung_up_on(tmp_path: Path) -> None:
     async with served(Authority(tmp_path).tls()) as at:
         reader, writer = await asyncio.open_connection(HOST, at.port)
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), SECONDS)
         writer.close()
     assert b"HTTP" not in answer
 
@@ -148,7 +148,7 @@ async def test_changed_files_are_noticed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(listening, "reload", reloaded.set)
     following = asyncio.create_task(listening.follow())
     Path(listening.tls.key).write_text("changed")
-    await asyncio.wait_for(reloaded.wait(), 10)
+    await asyncio.wait_for(reloaded.wait(), SECONDS)
     following.cancel()
 
 

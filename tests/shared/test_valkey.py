@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.background import cancelled
 from shared.errors import Unavailable
 from shared.redis_client import Redis
 from shared.valkey import EmbeddedValkey, Fsync
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 _ROOT = Path(__file__).parents[2]
 _OWNER = """
@@ -47,9 +48,7 @@ async def watched(valkey: EmbeddedValkey) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancelled(task)
 
 
 async def pid_of(redis: Redis) -> int:
@@ -147,7 +146,7 @@ async def test_an_owner_that_was_killed_is_succeeded(tmp_path: Path) -> None:
         sys.executable, "-c", _OWNER, str(tmp_path), cwd=_ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
-    assert await asyncio.wait_for(owner.stdout.readline(), 10) == b"owned True\n"
+    assert await asyncio.wait_for(owner.stdout.readline(), SECONDS) == b"owned True\n"
     async with started(tmp_path) as heir, watched(heir):
         assert not heir.owned
         redis = await Redis.connect(heir.url)
@@ -167,7 +166,7 @@ async def test_a_server_ends_when_everybody_who_used_it_was_killed(tmp_path: Pat
             sys.executable, "-c", _OWNER, str(tmp_path), cwd=_ROOT, stdout=asyncio.subprocess.PIPE
         )
         assert user.stdout is not None
-        assert await asyncio.wait_for(user.stdout.readline(), 10) == said
+        assert await asyncio.wait_for(user.stdout.readline(), SECONDS) == said
         users.append(user)
     redis = await Redis.connect(f"unix://{tmp_path}/valkey.sock")
     pid = await pid_of(redis)

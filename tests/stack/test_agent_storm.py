@@ -198,7 +198,7 @@ async def _chain(world: World, client: Crew, plan: Rooted, key: str) -> None:
 
 def _lines(world: World, plans: list[Rooted]) -> dict[str, Line] | None:
     """What every call was answered, by its mark; but for the calls of those who left."""
-    found = [msgspec.json.decode(line, type=Line) for line in world.lines.read_bytes().splitlines()]
+    found = [msgspec.json.decode(line, type=Line) for line in world.lines.read_bytes().split(b"\n")[:-1]]
     by_mark = {line.mark: line for line in found}
     assert len(by_mark) == len(found)
     missing = {node.mark for plan in plans for node in every(plan.root)} - set(by_mark)

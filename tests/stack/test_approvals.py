@@ -9,12 +9,12 @@ import pytest_asyncio
 
 from tests.api_gateway.office import Said, said
 from tests.stack.conftest import RULES, TENANT, World, open_world
-from tests.support.stack import Answer
+from tests.support.answer import Answer
 from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 APPROVALS = [
     {"id": "adds", "sub": "*", "dom": TENANT, "obj": "tool:tools/add", "act": "*", "cond": "args.a > 1"},

@@ -15,11 +15,11 @@ from shared.identity.token import identity_claims
 from shared.ledger.entry import new_id
 from tests.stack.conftest import World
 from tests.stack.puppet import perform
-from tests.support.stack import Answer
+from tests.support.answer import Answer
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 CHAT = {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from tests.stack.conftest import World
+from tests.support.answer import Answer
 from tests.support.providers import completion, cut, error, sending, whole
-from tests.support.stack import Answer
+from tests.support.wait import SECONDS
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 META = {
@@ -86,7 +87,7 @@ async def first_line(world: World, head: str, body: bytes = b"") -> str:
     try:
         key = await world.key()
         writer.write(f"{head}\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\r\n".encode() + body)
-        return (await asyncio.wait_for(reader.readline(), 5)).decode()
+        return (await asyncio.wait_for(reader.readline(), SECONDS)).decode()
     finally:
         writer.close()
 

@@ -24,7 +24,7 @@ from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 RULES: list[dict[str, str]] = [

@@ -22,15 +22,16 @@ from shared.config.load import SERVICES
 from tests.llm_gateway.samples import model
 from tests.stack.conftest import TENANT, World, open_world
 from tests.stack.test_limits import _knows, _url, another
+from tests.support.answer import Answer
 from tests.support.providers import Call as ProviderCall
 from tests.support.providers import completion_body
-from tests.support.stack import DRAIN_SECONDS, Answer, free_ports
+from tests.support.stack import DRAIN_SECONDS, free_ports
 from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 CALLS, OUT = 1_000, 8

@@ -12,7 +12,7 @@ from tests.support.providers import completion, stream
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 

@@ -21,14 +21,14 @@ from shared.redis_client import Redis
 from shared.store import Store, open_store
 from tests.mcp_gateway.gateway import stateless
 from tests.stack.conftest import TENANT, World, open_world
+from tests.support.answer import Answer
 from tests.support.providers import Call, chunk, completion, held, stream
-from tests.support.stack import Answer
 from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 Json = dict[str, Any]

@@ -1,26 +1,22 @@
 """An edge process that is told to stop brings to its end what it has begun, queued requests included."""
 
 import asyncio
-import contextlib
-import sys
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from shared.errors import UpstreamFault
 from shared.http_client import HttpClient
 from tests.api_gateway.scripted import Script
 from tests.support.serve import serving
+from tests.support.service_process import ServiceProcess, service_process
 from tests.support.wait import eventually
 
 OPEN = 20
 
 
-@contextlib.asynccontextmanager
-async def edge(directory: Path, service: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A process, and where it listens."""
+def edge(directory: Path, service: str) -> AbstractAsyncContextManager[ServiceProcess]:
     route = {
         "name": "shop",
         "prefix": "/shop",
@@ -35,21 +31,9 @@ async def edge(directory: Path, service: str) -> AsyncIterator[tuple[asyncio.sub
         "state": {"dir": "state"},
         "identity": {"keys_dir": "keys"},
         "policy": {"rules": rules},
-        "api_gateway": {"bind": "127.0.0.1:0", "routes": [route]},
+        "api_gateway": {"routes": [route]},
     }
-    path = directory / "gatestack.yaml"
-    path.write_bytes(msgspec.json.encode(config))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api_gateway", "--config", str(path)), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        yield process, line.decode().rpartition(" ")[2].strip()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+    return service_process("api_gateway", directory, config)
 
 
 async def _key(client: HttpClient, url: str, operator: Path) -> str:
@@ -68,10 +52,10 @@ async def _key(client: HttpClient, url: str, operator: Path) -> str:
     return await eventually(made, "a key")
 
 
-@pytest.mark.timeout(90)
 async def test_an_edge_that_stops_loses_none_of_its_requests(tmp_path: Path) -> None:
     script, client = Script(), HttpClient()
-    async with serving(script) as service, edge(tmp_path, service) as (process, url):
+    async with serving(script) as service, edge(tmp_path, service) as served:
+        url = served.url
         key = await _key(client, url, tmp_path / "state" / "operator.key")
 
         async def ask() -> int:
@@ -96,7 +80,7 @@ async def test_an_edge_that_stops_loses_none_of_its_requests(tmp_path: Path) -> 
             return float(waiting.split()[-1]) == OPEN // 2
 
         await eventually(queued, "and half in the queue")
-        process.terminate()
+        served.process.terminate()
 
         async def closed() -> bool:
             try:
@@ -108,6 +92,6 @@ async def test_an_edge_that_stops_loses_none_of_its_requests(tmp_path: Path) -> 
         script.held.set()
         assert await asyncio.gather(*begun) == [200] * OPEN
         await late
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(served.process.wait(), 30) == 0
         assert len(script.asked) >= OPEN
     await client.close()

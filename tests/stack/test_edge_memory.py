@@ -4,7 +4,6 @@ does not grow with them: also when the service behind does not read.
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from shared.asgi import Exchange, Receive, Scope, Send
 from tests.support.http3 import dialled
 from tests.support.serve import serving
+from tests.support.service_process import service_process
 from tests.support.tls import Authority
 from tests.support.wait import eventually
 
@@ -97,25 +97,14 @@ async def edge(directory: Path, authority: Authority, url: str) -> AsyncIterator
         "state": {"dir": "state"},
         "policy": {"rules": [rule]},
         "api_gateway": {
-            "bind": "127.0.0.1:0",
             "tls": msgspec.to_builtins(authority.tls(http3=True)),
             "routes": [{"name": "store", "prefix": "/store", "urls": [url]}],
         },
     }
-    path = directory / "gatestack.yaml"
-    path.write_bytes(msgspec.json.encode(config))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api_gateway", "--config", str(path)), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+    async with service_process("api_gateway", directory, config) as edge:
         key = directory / "state" / "operator.key"
         await eventually(lambda: key.exists() and key.read_text().strip(), "a key", seconds=30)
-        yield process.pid, int(line.decode().strip().rpartition(":")[2]), key.read_text().strip()
-    finally:
-        process.terminate()
-        await process.wait()
+        yield edge.process.pid, edge.port, key.read_text().strip()
 
 
 @pytest.mark.timeout(180)

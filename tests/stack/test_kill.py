@@ -13,14 +13,14 @@ from shared.config.load import SERVICES
 from shared.http_client import Reply
 from tests.mcp_gateway.gateway import stateless
 from tests.stack.conftest import RULES, TENANT, World, open_world
+from tests.support.answer import Answer
 from tests.support.providers import chunk, completion, sending, silence
-from tests.support.stack import Answer
 from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from tests.project.tree import ROOT
 from tests.stack.conftest import World
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
 _NAME = re.compile(r"\bgatestack_[a-z_]+")
 _SELECTOR = re.compile(r"(\bgatestack_[a-z_]+)\{([^}]*)\}")

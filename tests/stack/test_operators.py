@@ -12,7 +12,7 @@ from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 CHAT = {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from agent_gateway.app import SERVICE as AGENTS
 from api_gateway.app import SERVICE as EDGE
@@ -37,7 +36,6 @@ async def is_stale(http: HttpClient, service: Running) -> bool:
     return status == 503 and len(problems) == 1 and problems[0].startswith(STALE)
 
 
-@pytest.mark.timeout(90)
 async def test_every_service_is_ready_only_while_its_kill_list_is_confirmed(tmp_path: Path) -> None:
     valkey, http = EmbeddedValkey(), HttpClient()
     await valkey.start(tmp_path / "state", fsync="everysec")

@@ -10,7 +10,7 @@ from tests.support.wait import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(180),
 ]
 
 

@@ -1,41 +1,23 @@
 """A service's own process listens with TLS, and takes a new certificate when it is told to."""
 
-import asyncio
-import contextlib
 import signal
-import sys
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-
-import msgspec
-import pytest
 
 from shared.errors import UpstreamFault
 from shared.http_client import HttpClient
+from tests.support.service_process import ServiceProcess, service_process
 from tests.support.tls import Authority, key_of
 from tests.support.wait import eventually
 
 
-@contextlib.asynccontextmanager
-async def edge(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+def edge(directory: Path) -> AbstractAsyncContextManager[ServiceProcess]:
     config = {
         "identity": {"keys_dir": "keys", "trust": {}},
         "state": {"dir": "state"},
-        "api_gateway": {"bind": "127.0.0.1:0", "tls": {"certificate": "server.pem", "key": "server.key"}},
+        "api_gateway": {"tls": {"certificate": "server.pem", "key": "server.key"}},
     }
-    path = directory / "gatestack.yaml"
-    path.write_bytes(msgspec.json.encode(config))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api_gateway", "--config", str(path)), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        yield process, line.decode().rpartition(" ")[2].strip()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+    return service_process("api_gateway", directory, config)
 
 
 def place(authority: Authority, directory: Path) -> None:
@@ -55,16 +37,16 @@ async def _status(authority: Authority, url: str) -> int:
         await client.close()
 
 
-@pytest.mark.timeout(90)
 async def test_a_service_listens_with_tls_and_takes_a_new_certificate_on_sighup(tmp_path: Path) -> None:
     first, second = Authority(tmp_path), Authority(tmp_path, "second")
     place(first, tmp_path)
-    async with edge(tmp_path) as (process, url):
+    async with edge(tmp_path) as served:
+        url = served.url
         assert url.startswith("https://127.0.0.1:")
         assert await _status(first, url) == 200
         assert await _status(second, url) == 0
         place(second, tmp_path)
-        process.send_signal(signal.SIGHUP)
+        served.process.send_signal(signal.SIGHUP)
 
         async def taken() -> bool:
             return await _status(second, url) == 200
@@ -73,7 +55,6 @@ async def test_a_service_listens_with_tls_and_takes_a_new_certificate_on_sighup(
         assert await _status(first, url) == 0
 
 
-@pytest.mark.timeout(90)
 async def test_files_that_are_not_there_are_told_before_a_socket_opens(tmp_path: Path) -> None:
-    async with edge(tmp_path) as (process, _):
-        assert await process.wait() == 2
+    async with edge(tmp_path) as served:
+        assert await served.process.wait() == 2

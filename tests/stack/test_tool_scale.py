@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
-from msgspec import Struct
 
 from shared.clock import Clock
 from shared.errors import UpstreamFault
@@ -26,6 +23,7 @@ from shared.valkey import EmbeddedValkey
 from tests.mcp_gateway.gateway import SESSION_VERSION, rule
 from tests.support.mcp_shifting import Shifting, tool
 from tests.support.serve import Edge, serving, someone
+from tests.support.service_process import ServiceProcess, service_process
 from tests.support.stack import START_SECONDS
 from tests.support.wait import eventually
 
@@ -34,11 +32,6 @@ SERVERS, TOOLS, REPLICAS, CLIENTS, CALLS = 50, 20, 3, 500, 2
 LISTERS = 5
 HELLO = {"protocolVersion": SESSION_VERSION, "capabilities": {}, "clientInfo": {}}
 _JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-
-
-class Replica(Struct, frozen=True):
-    process: asyncio.subprocess.Process
-    url: str
 
 
 class Many:
@@ -104,8 +97,9 @@ class Client:
             return msgspec.json.decode(answer)
 
 
-def _config(directory: Path, name: str, edge: Edge, redis: str, upstream: str) -> Path:
-    home = directory / name
+def _replica(
+    home: Path, edge: Edge, redis: str, upstream: str
+) -> AbstractAsyncContextManager[ServiceProcess]:
     home.mkdir()
     servers = {
         f"s{n}": {"transport": {"type": "http", "url": f"{upstream}/s{n}/mcp", "era": "stateless"}}
@@ -118,23 +112,7 @@ def _config(directory: Path, name: str, edge: Edge, redis: str, upstream: str) -
         "policy": {"rules": [rule()]},
         "mcp_gateway": {"servers": servers, "catalog_seconds": 600},
     }
-    (home / "gatestack.yaml").write_text(yaml.safe_dump(config))
-    return home / "gatestack.yaml"
-
-
-@contextlib.asynccontextmanager
-async def replica(config: Path) -> AsyncIterator[Replica]:
-    command = ("-m", "mcp_gateway", "--config", str(config), "--bind", "127.0.0.1:0")
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
-            line = (await process.stdout.readline()).decode()
-        yield Replica(process, line.split()[-1])
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    return service_process("mcp_gateway", home, config)
 
 
 async def _ready(url: str, http: HttpClient, edge: Edge) -> bool:
@@ -156,8 +134,8 @@ async def test_every_client_goes_on_when_one_of_three_replicas_is_killed(
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(http.close)
         upstream = await opened.enter_async_context(serving(Many()))
-        configs = [_config(tmp_path, f"r{n}", edge, valkey.url, upstream) for n in range(REPLICAS)]
-        replicas = await asyncio.gather(*(opened.enter_async_context(replica(config)) for config in configs))
+        begun = [_replica(tmp_path / f"r{n}", edge, valkey.url, upstream) for n in range(REPLICAS)]
+        replicas = await asyncio.gather(*map(opened.enter_async_context, begun))
         for each in replicas:
             ready = partial(_ready, each.url, http, edge)
             await eventually(ready, f"{each.url} ready", seconds=START_SECONDS)

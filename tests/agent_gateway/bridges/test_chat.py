@@ -15,7 +15,7 @@ from tests.agent_gateway.gateway import Events, gateway, message, request
 from tests.agent_gateway.gateway import said as heard_by_sdk
 from tests.support.providers import ScriptedProvider, completion, error, events, held, sending, stream
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 
 async def test_the_official_client_talks_to_it_whole_and_streamed(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_cancel_cuts_the_call(tmp_path: Path) -> None:
             assert canceled.json["result"]["status"]["state"] == "TASK_STATE_CANCELED"
             rest_of_it = await arriving.take(9)
             assert b"TASK_STATE_CANCELED" in rest_of_it[-1]
-            await asyncio.wait_for(provider.calls[0].gone(), 10)
+            await asyncio.wait_for(provider.calls[0].gone(), SECONDS)
         assert (await operation(gate, "CancelTask", task["id"])).code == -32002
 
 
@@ -138,7 +138,7 @@ async def test_who_leaves_leaves_the_task_canceled(tmp_path: Path) -> None:
         async with await gate.open("poet", request("SendStreamingMessage", message())) as reply:
             [begun] = await Events(reply).take(1)
             task = msgspec.json.decode(sse.data_of(begun))["result"]["task"]["id"]
-        await asyncio.wait_for(provider.calls[0].gone(), 10)
+        await asyncio.wait_for(provider.calls[0].gone(), SECONDS)
 
         async def canceled() -> bool:
             found = await operation(gate, "GetTask", task)

@@ -30,6 +30,8 @@ async def test_every_page_is_described(office: Office) -> None:
     put = document["paths"]["/admin/api/objects/key/{name}"]["put"]
     assert put["requestBody"]["required"]
     assert {"reason", "author", "if-match"} <= {one["name"] for one in put["parameters"]}
+    revoke = document["paths"]["/admin/api/keys/{id}"]["delete"]
+    assert "if-match" not in {one["name"] for one in revoke["parameters"]}
     listing = document["paths"]["/admin/api/keys"]["get"]
     assert {"limit", "cursor", "sub"} <= {one["name"] for one in listing["parameters"]}
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from api_gateway.admin.agent_registry import AgentRegistry
+from shared.errors import Unavailable
 from shared.ledger.row import Row
 from tests.api_gateway.office import Answer, Office
 from tests.support.wait import eventually
@@ -24,6 +26,13 @@ OBJECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 async def _put(office: Office, name: str, spec: dict[str, Any], if_match: str = "", **more: Any) -> Answer:
     body = {"spec": spec, "reason": "a test", **more}
     return await office.ask("PUT", f"/objects/{name}", body, if_match=if_match)
+
+
+async def test_a_bridge_that_stays_what_it_is_keeps_the_credential_that_it_needs(office: Office) -> None:
+    spec = OBJECTS["agent/clerk"][0]
+    assert (await _put(office, "agent/clerk", spec)).status == 200
+    refused = await _put(office, "agent/clerk", spec | {"credential": "none"}, if_match="*")
+    assert (refused.status, refused.body["detail"].partition(":")[0]) == (400, "credential")
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -139,3 +148,36 @@ async def test_what_is_nested_too_deep_to_be_written_down_is_not_kept(office: Of
     refused = await _put(office, "server/com.example/git@1.0.0", {"server": SERVER | {"x": deep}})
     assert (refused.status, "levels" in refused.body["detail"]) == (400, True), refused
     assert (await office.say("export")).code == 0
+
+
+async def test_an_agent_is_removed_from_its_own_page_as_it_was_seen(office: Office) -> None:
+    spec = OBJECTS["agent/clerk"][0]
+    assert (await office.ask("PUT", "/agents/clerk", spec, if_match="*")).status == 412
+    assert (await office.ask("PUT", "/agents/clerk", spec)).status == 200
+    assert (await office.ask("PUT", "/agents/clerk", spec | {"owner": "me"}, if_match="*")).status == 200
+    [shown] = (await office.ask("GET", "/agents")).body["agents"]
+    assert (await office.ask("DELETE", "/agents/clerk", if_match='"stale"')).status == 412
+    assert (await office.ask("DELETE", "/agents/clerk", if_match=shown["etag"])).status == 200
+    assert (await office.ask("DELETE", "/agents/clerk", if_match=shown["etag"])).status == 404
+
+
+async def test_a_new_keys_secret_is_told_though_redis_is_gone_after_the_writes(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_: AgentRegistry, __: str) -> None:
+        raise Unavailable("Redis is gone")
+
+    monkeypatch.setattr(AgentRegistry, "looked_at", gone)
+    changes = [
+        {"kind": "agent", "name": "clerk", "spec": OBJECTS["agent/clerk"][0]},
+        {"kind": "key", "name": "billing", "spec": KEY},
+    ]
+    made = await office.ask("PUT", "/objects", {"changes": changes, "reason": "a test"})
+    assert (made.status, made.body["state"], made.body["published"]) == (200, "done", False)
+    assert made.body["results"][1]["secret"].startswith("gsk_")
+
+
+async def test_a_reason_is_no_longer_than_it_may_be(office: Office) -> None:
+    kill = {"selector": {"agent": "a"}, "reason": "x" * 501}
+    assert (await _put(office, "kill/stop", kill)).status == 400
+    assert (await office.ask("POST", "/kills", kill)).status == 400

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from api_gateway import cli
 from api_gateway.app import SERVICE
-from api_gateway.control import OPERATOR_KEY_FILE
+from api_gateway.operator_key import OPERATOR_KEY_FILE
 from shared.http_client import HttpClient
 from shared.identity.principal import Caller
 from shared.ledger.row import Row

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api_gateway.cli import command_line
 from tests.api_gateway.office import Office, said
 
 
@@ -30,6 +31,7 @@ def _nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("kill add planner", "'planner': write it as dimension=value, like agent=planner, or all"),
         ("kill add agent=", "'agent=' names nobody: write agent=* for every agent"),
         ("chain  --key-file k", "'' is no id and no name"),
+        ("catalog agents remove .. --key-file k", "'..' is no id and no name"),
         ("keys list --key-file k --url 127.0.0.1:8080", "'127.0.0.1:8080' is no address: write it like"),
         ("keys list --key-file empty", "empty holds no key: a key is one word like gsk_…"),
     ],
@@ -98,3 +100,12 @@ async def test_a_question_about_nobody_is_not_answered(office: Office) -> None:
     assert (nothing.code, "resource: 'git_log' must be a resource like" in nothing.err) == (1, True), nothing
     asked = await office.say("policy", "explain", "user:alice", "tool:git/git_log", "--tenant", "acme")
     assert asked.out.startswith("REFUSED  no rule allows it  (tenant acme, policy epoch ")
+
+
+def test_every_command_is_found_without_the_others() -> None:
+    words = [word for word in command_line() if not word.startswith("-")]
+    assert len(words) > 15
+    for word in words:
+        alone = [found for found in command_line(word) if not found.startswith("-")]
+        assert word in alone
+        assert len(alone) <= 3

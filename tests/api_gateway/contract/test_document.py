@@ -80,6 +80,24 @@ def test_a_pattern_that_would_have_to_backtrack_or_grow_is_refused(tmp_path: Pat
     operations(tmp_path, described(posting({"type": "string", "pattern": "(a+)+$"})))
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"parameters": 5},
+        {"parameters": {"name": "a"}},
+        {"parameters": ["a"]},
+        {"requestBody": "text"},
+        {"requestBody": {"content": ["application/json"]}},
+        {"requestBody": {"$ref": "#/components/schemas/Text"}},
+    ],
+)
+def test_what_has_another_shape_than_a_document_is_told_with_its_place(
+    operation: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(BadDocument, match="paths//a/post/"):
+        operations(tmp_path, described({"/a": {"post": operation}}, Text="text"))
+
+
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(BadDocument, match="cannot be read"):
         read(tmp_path / "none.yaml")

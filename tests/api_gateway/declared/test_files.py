@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api_gateway.admin.agents import Wanted
+from api_gateway.admin.agent_registry import AgentSpec
 from api_gateway.declared.fields import plain
 from api_gateway.declared.files import FileProblems, read, written
 from api_gateway.declared.key import KeySpec
@@ -38,7 +38,7 @@ def test_a_folder_is_read_with_all_below_it(tmp_path: Path) -> None:
     clerk, billing, policy = sorted(
         read(tmp_path), key=lambda one: len(one.kind) - 10 * (one.kind == "agent")
     )
-    assert clerk.spec == Wanted(bridge=ChatBridge(model="fast"))
+    assert clerk.spec == AgentSpec(bridge=ChatBridge(model="fast"))
     assert isinstance(billing.spec, KeySpec)
     assert billing.spec.expires_at is not None
     assert (billing.place, clerk.place) == (f"{tmp_path}/below/all.yml:1", f"{tmp_path}/below/all.yml:5")

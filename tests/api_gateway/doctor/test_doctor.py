@@ -109,15 +109,17 @@ async def test_upstreams_that_do_not_answer_and_certificates_that_end_are_found(
         whole: dict[str, Any] = {
             "llm_gateway": {"tls": tls, "providers": {"openai": {"base_url": f"{plain}/v1"}}},
             "mcp_gateway": {"servers": {"git": {"transport": {"url": "https://127.0.0.1:9/mcp"}}}},
+            "agent_gateway": {"agents": {"typo": {"card_url": "https://agents..example/card.json"}}},
             "api_gateway": {
                 "oauth": {"public_url": "https://gate.example"},
                 "gateways": {"tls": {"ca": "no.pem"}},
             },
         }
         case = Case(path=tmp_path, loaded=_case(tmp_path).loaded, whole=whole, clock=Clock())
-        [(level, what)] = _bad(await upstreams(case))
+        [(level, what), typo] = _bad(await upstreams(case))
         assert level == "error"
         assert what.startswith("mcp_gateway.servers.git.transport.url: 127.0.0.1:9 does not answer")
+        assert typo[1].startswith("agent_gateway.agents.typo.card_url: agents..example:443 does not answer")
         missing, ended = _bad(await certificates(case))
         assert (missing[0], "no.pem" in missing[1]) == ("error", True)
         assert ended == ("error", f"llm_gateway.tls.certificate: {old}: ended 2020-01-01")

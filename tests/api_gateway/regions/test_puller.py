@@ -169,6 +169,23 @@ async def test_one_that_is_bad_keeps_no_other_from_being_taken(world: World) -> 
     assert world.puller.trouble
 
 
+async def test_of_several_that_are_new_the_kill_list_is_laid_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid: list[str] = []
+    lay = world.snapshots.lay
+
+    async def noted(name: str, value: bytes) -> None:
+        laid.append(name)
+        await lay(name, value)
+
+    monkeypatch.setattr(world.snapshots, "lay", noted)
+    names = ("agents", "catalog", "keys", "kills", "policy")
+    world.between.says(**{name: world.between.signed(b"[]", 3, name=name) for name in names})
+    await world.taken(3, "catalog")
+    assert laid[:5] == ["kills", "keys", "policy", "agents", "catalog"]
+
+
 async def test_a_refusal_is_told_and_the_last_good_stays(world: World) -> None:
     world.between.says(kills=world.between.signed(b"[1]", 5))
     await world.taken(5)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 _KNOCK = Path(__file__).with_name("knock.py")
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 90.0
 
 
 class Asked(Struct, frozen=True):

@@ -38,7 +38,7 @@ async def test_the_server_behind_the_gateway_conforms(tmp_path: Path, era: Era) 
         await _conforms(f"{url}/mcp", REVISIONS[era], tmp_path, {})
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("revision", "era"), EXCEPTIONS)
 async def test_the_gateway_conforms(opened: Open, tmp_path: Path, revision: str, era: Era) -> None:
     async with (

@@ -14,11 +14,11 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.routing import Route
 
 from api_gateway.app import SERVICE as EDGE
-from api_gateway.introspect import PATH as INTROSPECT_PATH
-from api_gateway.oauth import PATH as TOKEN_PATH
+from api_gateway.oauth.introspect import PATH as INTROSPECT_PATH
+from api_gateway.oauth.revoke import PATH as REVOKE_PATH
+from api_gateway.oauth.token import PATH as TOKEN_PATH
 from api_gateway.public_relay import PATHS
 from api_gateway.push import PATH as PUSH_PATH
-from api_gateway.revoke import PATH as REVOKE_PATH
 from mcp_gateway.app import SERVICE as MCP
 from shared.health import PUBLIC_PATHS
 from shared.http_client import HttpClient
@@ -29,7 +29,7 @@ from tests.mcp_gateway.credentials.conftest import KEY, LINK, browsing
 from tests.mcp_gateway.gateway import Gateway, Heard, rule
 from tests.support.protected_server import ProtectedServer
 from tests.support.serve import Edge, running, someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 PUBLIC = "http://127.0.0.1"
 PLACE = "/.well-known/oauth-protected-resource"
@@ -125,7 +125,7 @@ async def test_a_path_that_leads_elsewhere_when_resolved_goes_nowhere(
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(front[0].service.url).port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), SECONDS)
     finally:
         writer.close()
     assert answer.startswith(b"HTTP/1.1 400")

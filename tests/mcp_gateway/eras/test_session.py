@@ -10,7 +10,7 @@ from tests.mcp_gateway.gateway import Gateway, http
 from tests.support.mcp_rogue import Rogue
 from tests.support.mcp_servers import Seen
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_call_that_its_client_cancels_ends_here_and_at_the_server(
         await eventually(seen.started.is_set, "the call arrived")
         assert (await talk.tell("notifications/cancelled", {"requestId": 99})).status == 202
         assert (await talk.tell("notifications/cancelled", {"requestId": 1})).status == 202
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             heard = await calling
         assert b"cancelled" in heard.body
         await eventually(seen.cancelled.is_set, "the server stopped")
@@ -134,5 +134,5 @@ async def test_nobody_cancels_the_call_of_another_session(opened: Open, rogue: t
         await other.tell("notifications/cancelled", {"requestId": 1})
         assert not server.left.is_set()
         await talk.tell("notifications/cancelled", {"requestId": 1})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await calling

@@ -18,7 +18,7 @@ from tests.mcp_gateway.replicas import replica_of
 from tests.support.mcp_everything import everything_app
 from tests.support.mcp_rogue import Rogue
 from tests.support.serve import serving, someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 PATH = "/servers/e/mcp"
 ASKS = "test_input_required_result_elicitation"
@@ -189,6 +189,6 @@ async def test_a_call_is_cancelled_at_any_replica(
         await eventually(server.reached.is_set, "the call arrived")
         note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
         assert (await second.send(note, headers=talk.headers)).status == 202
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert b"cancelled" in (await calling).body
         await eventually(server.left.is_set, "the server was left")

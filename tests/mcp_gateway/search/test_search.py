@@ -52,7 +52,7 @@ async def test_who_asks_for_it_sees_three_tools_and_finds_the_others(
 
 
 async def test_what_is_called_is_what_is_recorded_and_limited(opened: Open, one: str) -> None:
-    limits = [{"name": "few", "per": "tool", "unit": "tool_calls", "amount": 1, "window": "minute"}]
+    limits = [{"name": "few", "per": "tool", "unit": "tool_calls", "amount": 1, "window": "month"}]
     async with opened({"one": http(one)}, limits=limits) as gateway:
         arguments = {"name": "one__echo", "arguments": {"text": "x"}}
         assert (await gateway.call("call_tool", arguments, path=SEARCH)).text == "one: x"

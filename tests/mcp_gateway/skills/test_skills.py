@@ -13,6 +13,7 @@ from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, http, rule, stateless
 from tests.mcp_gateway.questions.test_replicas import messages
 from tests.support.serve import someone
+from tests.support.wait import SECONDS
 
 REFUND = {
     "title": "Refunds",
@@ -148,7 +149,7 @@ async def test_who_listens_hears_of_a_new_skill(shelf: Gateway) -> None:
     ):
         assert (await anext(said))["method"] == "notifications/subscriptions/acknowledged"
         await shelf.edge.publish(shelf.service.parts, "catalog", [published("new", "1.0.0", PARSER)])
-        heard = await asyncio.wait_for(anext(said), 10)
+        heard = await asyncio.wait_for(anext(said), SECONDS)
         assert heard["method"] == "notifications/resources/list_changed"
     listed = (await shelf.ask("resources/list", path="/servers/skills/mcp")).json["result"]["resources"]
     assert "skill://new" in [each["uri"] for each in listed]

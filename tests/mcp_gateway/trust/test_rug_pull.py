@@ -231,8 +231,12 @@ async def test_two_tools_that_would_have_one_name_are_not_both_shown(opened: Ope
 
         [name] = await eventually(renamed, "the new tools")
         shifting.tools = [tool("read.page", "The true one."), tool(name.removeprefix("s__"), "An impostor.")]
-        await asyncio.sleep(0.02)
-        assert await gateway.tools() == [name]
+        before = shifting.listed
+
+        async def read_again() -> bool:
+            return await gateway.tools() == [name] and shifting.listed > before
+
+        await eventually(read_again, "the true one, out of both")
         await gateway.call(name)
         assert shifting.called == ["read.page"]
 

@@ -17,7 +17,7 @@ from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway
 from tests.support.agents import Heard, RunningAgent, begin, more, reply, scripted
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 RULES = [
     {"sub": "user:alice", "dom": "*", "obj": "agent:*", "act": "*"},
@@ -114,7 +114,7 @@ async def test_who_leaves_takes_the_task_along(opened: Open, redis: Redis, edge:
         calling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await calling
-        await asyncio.wait_for(edge.canceled.wait(), 10)
+        await asyncio.wait_for(edge.canceled.wait(), SECONDS)
         assert behind.heard[-1].body["params"] == {"id": "t"}
 
 

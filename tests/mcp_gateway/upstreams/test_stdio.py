@@ -20,7 +20,8 @@ from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, Heard, stateless
 from tests.support import mcp_child
 from tests.support.serve import Edge
-from tests.support.wait import eventually
+from tests.support.service_process import service_process
+from tests.support.wait import SECONDS, eventually
 
 PROGRAM = str(Path(mcp_child.__file__))
 PATH = "/servers/c/mcp"
@@ -81,7 +82,7 @@ async def test_a_child_that_is_killed_in_a_call_fails_it_at_once_and_is_started_
         calls = [await hanging(gateway, token) for token in ("p", "q")]
         os.kill(pid, signal.SIGKILL)
         for reply, stream in calls:
-            async with reply, asyncio.timeout(5):
+            async with reply, asyncio.timeout(SECONDS):
                 rest = b"".join([chunk async for chunk in stream])
             assert b"ended (signal 9) during this call" in rest
         assert await said(gateway, "pid") != pid
@@ -198,7 +199,6 @@ async def test_nothing_is_left_when_the_gateway_stops(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 async def test_nothing_is_left_when_the_gateway_is_killed(
     tmp_path: Path, valkey: EmbeddedValkey, redis: Redis
 ) -> None:
@@ -208,16 +208,9 @@ async def test_nothing_is_left_when_the_gateway_is_killed(
         "identity": {"keys_dir": str(tmp_path / "keys"), "trust": {"api_gateway": str(edge.jwks)}},
         "mcp_gateway": {"servers": section("stubborn")},
     }
-    path = tmp_path / "gatestack.yaml"
-    path.write_text(json.dumps(config))
-    command = ("-m", "mcp_gateway", "--config", str(path), "--bind", "127.0.0.1:0")
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
-            await process.stdout.readline()
-        children = await eventually(lambda: psutil.Process(process.pid).children(), "the child was started")
-    finally:
-        process.kill()
-        await process.wait()
+    async with service_process("mcp_gateway", tmp_path, config) as gateway:
+        own = psutil.Process(gateway.process.pid)
+        children = await eventually(own.children, "the child was started")
+        gateway.process.kill()
+        await gateway.process.wait()
     await eventually(lambda: all(gone(child.pid) for child in children), "the child is gone")

@@ -15,7 +15,7 @@ from tests.support.http3 import Http3Client, dialled
 from tests.support.serve import serving
 from tests.support.tls import Authority
 from tests.support.tls_app import app
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 _HEADERS = encode_uint_var(1)
 # A table of 4,096 bytes, and in it one field with a value of 3,900 (RFC 9204 section 4.3).
@@ -86,7 +86,7 @@ async def test_a_table_does_not_make_few_bytes_many_headers(tmp_path: Path, held
         stream = evil._quic.get_next_available_stream_id()
         evil._quic.send_stream_data(stream, _HEADERS + encode_uint_var(len(_BOMB)) + _BOMB)
         evil.transmit()
-        await asyncio.wait_for(evil.wait_closed(), 10)
+        await asyncio.wait_for(evil.wait_closed(), SECONDS)
         assert not held.requests
         assert (await good.ask("GET", "/x"))[0] == 200
 

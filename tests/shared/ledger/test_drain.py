@@ -1,13 +1,13 @@
 """The drain brings every row from Redis to SQL exactly once, and in an order that an audit can bear."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.background import cancelled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.identity.signing import Signer
@@ -165,9 +165,7 @@ async def test_one_drain_leads_and_another_takes_over_when_it_stops(bench: Bench
     second = bench.another()
     await bench.close(1)
     assert await second.step() == 0
-    first.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await first
+    await cancelled(first)
     await bench.close(1)
     await second.step()
     assert len(await bench.kept()) == 3
@@ -256,9 +254,7 @@ async def test_while_sql_is_gone_rows_wait_and_then_arrive(
         postgres.start()
     await eventually(lambda: not bench.drain.trouble and not bench.drain.lag, "the drain goes on")
     assert sorted(await bench.kept()) == sorted(before + during)
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    await cancelled(running)
     await bench.ledger.stop()
     await bench.store.close()
 
@@ -269,7 +265,5 @@ async def test_a_drain_without_redis_goes_on_trying(tmp_path: Path) -> None:
     running = asyncio.create_task(alone.run())
     await eventually(lambda: alone.trouble)
     assert not running.done()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    await cancelled(running)
     await store.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.background import cancelled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.identity.signing import Signer
@@ -90,9 +91,7 @@ async def test_a_drain_that_is_stopped_again_and_again_doubles_nothing(
         for _ in range(4):
             drain = asyncio.create_task(Drain(redis, store, Clock()).run())
             seen += await answered(process, 150)
-            drain.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await drain
+            await cancelled(drain)
         process.send_signal(signal.SIGKILL)
         seen += await answered(process, 10**6)
     await Drain(redis, store, Clock()).step()
@@ -124,9 +123,7 @@ class Server:
             await eventually(lambda: _answers(redis))
             yield
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            await cancelled(watching)
 
 
 @pytest.fixture

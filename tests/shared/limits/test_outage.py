@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shared.background import cancelled
 from shared.clock import Clock
 from shared.errors import LimitExceeded, Unavailable
 from shared.identity.principal import ChainBudget
@@ -159,6 +160,4 @@ async def test_a_killed_server_comes_back_with_every_row_and_count_it_acknowledg
     # Each worker may have had one call under way that was written but never answered, or only reserved.
     assert len(kept) <= (await limiter.state("acme", "c")).tokens <= len(acknowledged) + len(workers)
     await reserve(limiter, rules, call)
-    watching.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watching
+    await cancelled(watching)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from casbin.core_enforcer import EnforceContext
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from shared.policy import Policy, PolicyRules, in_scope
 from shared.policy.enforcer import stock
 from tests.shared.policy.worlds import NAMES, arguments, callers, requests, rules
 
+pytestmark = pytest.mark.timeout(300)
 # Not shrunk: what is drawn is small, and walking every rule makes shrinking take minutes.
 _THOROUGH = settings(max_examples=300, deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
 _APPROVAL = EnforceContext("r", "p2", "e", "m2")

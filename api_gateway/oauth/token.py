@@ -5,50 +5,26 @@ the token of its identity provider, it becomes one in which that agent acts. Not
 wider than what went in.
 """
 
-from urllib.parse import urlsplit
-
 import msgspec
 
-from api_gateway.bearers import Bearers
-from api_gateway.exchange import Wanted, exchanged
-from api_gateway.guard import strip_identity
-from api_gateway.limit import limit
-from api_gateway.oauth_form import Form, OAuthErrors, answer, headers, read_form
-from api_gateway.pipeline import unscoped
-from shared.account import Account, Flight
-from shared.approvals import refuse_asking
+from api_gateway.oauth.bearers import Bearers
+from api_gateway.oauth.exchange import Wanted, exchanged
+from api_gateway.oauth.form import Form, answer, headers, read_form
+from api_gateway.oauth.frame import OAuthFrame
+from api_gateway.oauth.targets import targeted
+from shared.account import Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.chain import ChainState
 from shared.clock import Clock
-from shared.dialects.model_paths import PREFIXES
-from shared.errors import (
-    BadRequest,
-    BudgetExceeded,
-    DelegationRefused,
-    GatestackError,
-    MethodNotAllowed,
-    Unauthenticated,
-)
+from shared.errors import BadRequest, BudgetExceeded, DelegationRefused, Unauthenticated
 from shared.identity import narrow
 from shared.identity.principal import Caller
 from shared.identity.signing import Signer
 from shared.identity.token import DELEGATION, delegation_claims
 from shared.limits.branch import share_of
-from shared.limits.limiter import Limiter
-from shared.limits.rule import LimitRule
-from shared.policy import PolicyBox, authorize
 
 PATH = "/oauth/token"
-_RESOURCE = "route:oauth"
-_BODY_CAP = 65_536
-# What a caller may name as `audience` or as the path of a `resource`, and the scope that this is.
-_AUDIENCES: dict[str, narrow.Scope] = {
-    "llm_gateway": ("model:*",),
-    "mcp_gateway": ("tool:*", "prompt:*", "resource:*"),
-    "agent_gateway": ("agent:*",),
-}
-_TOOL_PATHS = ("/mcp", "/servers", "/catalogs")
-_PATHS = dict.fromkeys(PREFIXES, "llm_gateway") | dict.fromkeys(_TOOL_PATHS, "mcp_gateway")
+_ACTION = "invoke"
 
 
 class TokenEndpoint:
@@ -61,22 +37,16 @@ class TokenEndpoint:
     def __init__(
         self,
         *,
-        account: Account,
+        frame: OAuthFrame,
         bearers: Bearers,
-        policy: PolicyBox,
-        limiter: Limiter,
-        rules: list[LimitRule],
         signer: Signer,
         clock: Clock,
         seconds: int,
         longest: int,
         max_depth: int,
     ) -> None:
-        self._account = account
+        self._frame = frame
         self._bearers = bearers
-        self._policy = policy
-        self._limiter = limiter
-        self._rules = rules
         self._signer = signer
         self._clock = clock
         self._seconds = seconds
@@ -84,13 +54,9 @@ class TokenEndpoint:
         self._max_depth = max_depth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
-        strip_identity(exchange)
-        async with self._account(exchange, OAuthErrors()) as flight:
-            flight.entry.resource, flight.entry.action = _RESOURCE, "invoke"
-            if exchange.method != "POST":
-                raise MethodNotAllowed("the token endpoint takes POST")
-            form = read_form(exchange, await exchange.body(_BODY_CAP))
+        exchange, frame = Exchange(scope, receive, send), self._frame
+        async with frame.posted(exchange, _ACTION) as (flight, body):
+            form = read_form(exchange, body)
             with self._bearers.refused.counted(exchange):
                 actor = await self._actor(form, flight)
                 subject = await self._bearers.of(form.subject)
@@ -98,10 +64,8 @@ class TokenEndpoint:
             onward = self._grown(subject, actor, form)
             flight.entry.caller = onward
             flight.check()
-            flight.granted(authorize(self._policy.current, unscoped(onward), _RESOURCE, "invoke"))
-            grant = authorize(self._policy.current, unscoped(subject), _RESOURCE, "invoke")
-            refuse_asking(grant)
-            flight.lease = await limit(grant, self._rules, self._limiter, "oauth")
+            flight.granted(frame.authorize(onward, _ACTION))
+            await frame.charge(flight, frame.authorize(subject, _ACTION))
             await self._issue(exchange, flight, subject, onward, form)
 
     async def _actor(self, form: Form, flight: Flight) -> Caller | None:
@@ -126,7 +90,7 @@ class TokenEndpoint:
         return actor
 
     def _grown(self, subject: Caller, actor: Caller | None, form: Form) -> Caller:
-        """`subject` as the one who asks will act for it. Raises DelegationRefused, Forbidden."""
+        """`subject` as the one who asks will act for it. Raises DelegationRefused, Forbidden, Unapproved."""
         if actor is None and not form.actor:
             if subject.depth == 0:
                 raise BadRequest(
@@ -145,19 +109,18 @@ class TokenEndpoint:
             narrower = subject
         if not name.startswith("agent:") or not name.isprintable() or "*" in name:
             raise BadRequest("only an agent can act for somebody else: agent:<name>")
-        action = "delegate" if actor is not None else "vouch"
-        authorize(self._policy.current, subject, name, action)
+        self._frame.unasked(subject, name, "delegate" if actor is not None else "vouch")
         return narrower.through(name, max_depth=self._max_depth)
 
     async def _issue(
         self, exchange: Exchange, flight: Flight, subject: Caller, onward: Caller, form: Form
     ) -> None:
         """Raises BadRequest where more is asked for than there is, BudgetExceeded when the chain is over."""
-        state = await self._limiter.state(subject.principal.tenant, subject.chain)
+        state = await self._frame.limiter.state(subject.principal.tenant, subject.chain)
         now = self._clock.now_us()
         wanted = Wanted(
             scope=form.scope,
-            targets=_targets(form.targets, exchange.header("host") or ""),
+            targets=targeted(form.targets, exchange.header("host") or ""),
             seconds=form.seconds,
             depth=form.depth,
             share=share_of(state.remaining(onward.budget, now), form.share) if form.share is not None else "",
@@ -191,39 +154,3 @@ def _related(subject: Caller, actor: Caller, name: str) -> None:
         raise DelegationRefused("the actor and the subject belong to two different tenants")
     if name != actor.actor:
         raise DelegationRefused("requested_actor is not the one that the actor's key stands for")
-
-
-def _targets(targets: tuple[str, ...], host: str) -> narrow.Scope:
-    """The scope that `audience` and `resource` name together; () where neither was sent."""
-    found: list[str] = []
-    for target in targets:
-        found += _target(target, host)
-    return tuple(dict.fromkeys(found))
-
-
-def _target(target: str, host: str) -> narrow.Scope:
-    if target in _AUDIENCES:
-        return _AUDIENCES[target]
-    try:
-        parts = urlsplit(target)
-    except ValueError as error:
-        raise _no_target(target) from error
-    if parts.scheme not in ("http", "https") or not host or parts.netloc.lower() != host.lower():
-        raise _no_target(target)
-    kind, _, name = parts.path.strip("/").partition("/")
-    name = name.partition("/")[0]
-    if kind == "agents" and name and "*" not in name:
-        return (f"agent:{name}", f"agent:{name}/*")
-    if kind == "servers" and name and "*" not in name:
-        return (f"tool:{name}/*", f"prompt:{name}/*", f"resource:{name}/*")
-    gateway = "agent_gateway" if kind == "agents" else _PATHS.get(f"/{kind}")
-    if gateway is None:
-        raise _no_target(target)
-    return _AUDIENCES[gateway]
-
-
-def _no_target(target: str) -> GatestackError:
-    known = ", ".join(_AUDIENCES)
-    return BadRequest(
-        f"{target[:100]}: name one of {known}, or an address of this gateway", data="invalid_target"
-    )

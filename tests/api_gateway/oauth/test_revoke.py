@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api_gateway.revoke import REASON
+from api_gateway.oauth.revoke import REASON
 from shared.identity.principal import Caller
 from shared.identity.token import DELEGATION, caller_from_delegation, delegation_claims
 from shared.kill import Kill
@@ -78,6 +78,17 @@ async def test_an_administrator_of_the_tenant_ends_both_and_one_of_another_nothi
     assert not await good(gate, token)
     assert (await revoke(gate, key, admin)).status == 200
     assert (await revoke(gate, "gsk_x", key)).status == 401
+
+
+async def test_an_administrator_who_needs_consent_to_end_something_ends_nothing_here(tmp_path: Path) -> None:
+    asking = [{"sub": "user:admin", "dom": "acme", "obj": "admin:*", "act": "manage"}]
+    async with token_gate(tmp_path, policy={"rules": [*RULES, *REVOKES], "approvals": asking}) as gate:
+        key, token = await gate.key("user:alice"), gate.token("user:alice", "agent:planner")
+        admin = await gate.key("user:admin")
+        for one in (key, token):
+            answer = await revoke(gate, one, admin)
+            assert (answer.status, "a person's approval" in answer.json["error_description"]) == (400, True)
+        assert await good(gate, token)
 
 
 async def test_whose_name_a_delegation_is_in_may_take_it_back(gate: TokenGate) -> None:

@@ -1,5 +1,6 @@
 """What the token endpoint hands out: never more than was handed in, and only while the chain lives."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api_gateway.exchange import Wanted, exchanged
+from api_gateway.oauth.exchange import Wanted, exchanged
 from shared.errors import BadRequest, DelegationRefused
 from shared.identity import narrow
 from shared.identity.principal import Bounds, Caller, Principal
@@ -24,10 +25,12 @@ from tests.api_gateway.exchanging import (
     _PATTERNS,
     _START,
     _STEPS,
+    RULES,
     TokenGate,
     _forged,
     _never_wider,
     _Stopped,
+    token_gate,
 )
 from tests.support.serve import someone
 
@@ -64,6 +67,20 @@ async def test_a_user_may_name_an_agent_only_where_policy_lets_them_vouch(gate: 
     assert (await gate.ask(gate.token(), requested_actor="agent:helper")).status == 400
     alone = await gate.ask(alice)
     assert "names nobody" in alone.json["error_description"]
+
+
+async def test_nobody_joins_a_chain_past_a_person_who_would_have_to_consent(tmp_path: Path) -> None:
+    asking = [
+        {"sub": "user:alice", "dom": "acme", "obj": "agent:planner", "act": "vouch"},
+        {"sub": "agent:helper", "dom": "acme", "obj": "route:oauth", "act": "invoke"},
+    ]
+    async with token_gate(tmp_path, policy={"rules": RULES, "approvals": asking}) as gate:
+        vouched = await gate.ask(await gate.key("user:alice"), requested_actor="agent:planner")
+        joined = await gate.ask(gate.token(), actor_token=await gate.key("agent:helper"))
+        alone = await gate.ask(gate.token())
+    assert (vouched.status, joined.status, alone.status) == (400, 400, 200)
+    for refused in (vouched, joined):
+        assert "a person's approval" in refused.json["error_description"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ For services that are handed one and cannot verify it themselves. Who may ask is
 
 from typing import Any
 
-from api_gateway.bearers import Bearers
+from api_gateway.oauth.bearers import Bearers
 from shared.account import Flight
 from shared.errors import Killed, Unauthenticated
 from shared.identity.issuer_token import outside

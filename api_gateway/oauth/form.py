@@ -1,4 +1,6 @@
-"""The form of `POST /oauth/token` (RFC 8693 section 2.1) and the shape of its answers. It decides nothing."""
+"""The forms that the endpoints below `/oauth` take (section 2.1 of RFC 8693, RFC 7662 and RFC 7009), and the
+shape of their answers. It decides nothing.
+"""
 
 import base64
 import binascii
@@ -7,6 +9,7 @@ from urllib.parse import parse_qs, unquote_plus
 import msgspec
 from msgspec import Struct
 
+from api_gateway.media_type import kind_of
 from shared.asgi import Exchange
 from shared.authenticators.credential import KEY_PLACES, presented
 from shared.dialects import Rendered, retry_headers
@@ -125,8 +128,7 @@ def _shown(text: str) -> str:
 
 
 def _form(exchange: Exchange, body: bytes) -> dict[str, list[str]]:
-    kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    if kind_of(exchange.header("content-type") or "") != "application/x-www-form-urlencoded":
         raise BadRequest("send this as application/x-www-form-urlencoded")
     return _fields(body)
 

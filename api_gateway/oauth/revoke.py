@@ -6,12 +6,12 @@ every service obeys within its bound. A key ends as it does for an operator who 
 
 from typing import Any
 
-from api_gateway.bearers import Bearers
 from api_gateway.control import Control
+from api_gateway.oauth.bearers import Bearers
+from api_gateway.oauth.frame import OAuthFrame
 from shared.account import Flight
 from shared.errors import BadRequest, Unauthenticated
 from shared.identity.principal import Caller
-from shared.policy import PolicyBox, authorize
 
 PATH = "/oauth/revoke"
 REASON = "this delegation has been revoked"
@@ -26,15 +26,15 @@ class Revocation:
 
     action = "revoke"
 
-    def __init__(self, bearers: Bearers, control: Control, policy: PolicyBox, operator_tenant: str) -> None:
+    def __init__(self, bearers: Bearers, control: Control, frame: OAuthFrame, operator_tenant: str) -> None:
         self._bearers = bearers
         self._control = control
-        self._policy = policy
+        self._frame = frame
         self._operator_tenant = operator_tenant
 
     async def answer(self, token: str, asker: Caller, flight: Flight) -> dict[str, Any]:
         """What is no good is as good as revoked (RFC 7009 section 2.2). Raises BadRequest, Forbidden,
-        Unavailable.
+        Unapproved, Unavailable.
         """
         bearer = await self._bearer(token)
         if bearer is not None and self._concerns(asker, bearer):
@@ -54,7 +54,7 @@ class Revocation:
         return tenant in (bearer.principal.tenant, self._operator_tenant)
 
     async def _revoke(self, asker: Caller, bearer: Caller, flight: Flight) -> None:
-        """Raises BadRequest, Forbidden, Unavailable."""
+        """Raises BadRequest, Forbidden, Unapproved, Unavailable."""
         if bearer.credential == "oidc":
             raise BadRequest(
                 "this token is its issuer's to revoke; here, `gatestack kill add user=…` stops its bearer",
@@ -62,7 +62,7 @@ class Revocation:
             )
         key = bearer.credential == "key"
         if not _own(asker, bearer):
-            authorize(self._policy.current, asker, "admin:keys" if key else "admin:kills", "manage")
+            self._frame.unasked(asker, "admin:keys" if key else "admin:kills", "manage")
         if key:
             flight.entry.detail = f"the key {bearer.key} of {bearer.actor}"
             await self._control.revoke_key(bearer.key)
