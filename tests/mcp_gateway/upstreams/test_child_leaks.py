@@ -20,7 +20,7 @@ from tests.support import mcp_child
 from tests.support.clock import FakeClock
 from tests.support.wait import eventually
 
-CYCLES, CRASHES = 40, 8
+CYCLES, CRASHES = 100, 15
 MOST_GROWN = 8 * 2**20
 CAT = Stdio(command="cat", limits=ChildLimits(memory_mb=64))
 LEAVES = Stdio(command=sys.executable, args=["-S", str(Path(mcp_child.__file__))], era="session")
@@ -54,7 +54,7 @@ async def cycle(transport: Stdio) -> None:
     assert await child.stop() == "exit code 0"
 
 
-async def test_starts_and_stops_leave_no_process_no_file_and_no_memory() -> None:
+async def test_a_hundred_starts_and_stops_leave_no_process_no_file_and_no_memory() -> None:
     for _ in range(10):
         await cycle(CAT)
     before = Held()
