@@ -4,7 +4,8 @@ change, and what servers ask outside of calls.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -38,6 +39,8 @@ _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _PULSE_SECONDS = 20.0
 # Whoever listens this long says again who it is.
 _LONGEST_SECONDS = 3600.0
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class _Filter(Struct):
@@ -82,10 +85,10 @@ class Listen:
     async def _in_session(self, ear: Ear, session: Session) -> None:
         with self._mail.opened() as box:
             await self._watches.attach(session, box.address)
-            await ear.reply.begin()
             heard = self._hearing(ear.ask, ear.caller)
             heard.attend(await self._watches.of(session), ear.ask.surface.server)
-            await self._run(ear, heard, [self._obey(box, heard, ear, session), self._stay(session, box)])
+            until = [partial(self._obey, box, heard, ear, session), partial(self._stay, session, box)]
+            await self._run(ear, heard, ear.reply.begin, until)
         await ear.reply.end()
 
     async def _once(self, ask: Ask, caller: Caller, flight: Flight, reply: Reply) -> None:
@@ -98,18 +101,20 @@ class Listen:
         honoured: dict[str, object] = {name: True for name in LIST_FILTERS if getattr(wanted, name)}
         if watches:
             honoured["resourceSubscriptions"] = [watch.exposed for watch in watches]
-        await ear.say(_ACKNOWLEDGED, {"notifications": Raw(msgspec.json.encode(honoured))})
+        told = {"notifications": Raw(msgspec.json.encode(honoured))}
         heard = self._hearing(ask, caller)
         heard.attend(watches)
-        await self._run(ear, heard, [])
+        await self._run(ear, heard, partial(ear.say, _ACKNOWLEDGED, told), [])
         own = {"_meta": {SUBSCRIPTION_ID: ask.id}}
         await reply.finish(200, jsonrpc.result(ask.id, ask.era.dressed(ask.method, msgspec.json.encode(own))))
 
-    async def _run(self, ear: Ear, heard: Heard, until: list[Coroutine[Any, Any, None]]) -> None:
+    async def _run(self, ear: Ear, heard: Heard, begin: Work, until: Sequence[Work]) -> None:
+        """`begin` tells the client that this stands: by then whatever changes has somewhere to go."""
         stream = Stream(ear, heard, self._authorize, self._desk, self._kill)
         try:
             with self._changes.heard(self._servers(ear.ask.surface)) as changes:
-                await stream.run(changes, [*until, asyncio.sleep(_LONGEST_SECONDS)])
+                await begin()
+                await stream.run(changes, [*(work() for work in until), asyncio.sleep(_LONGEST_SECONDS)])
         finally:
             await heard.close()
 

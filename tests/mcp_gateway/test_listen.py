@@ -10,6 +10,8 @@ import pytest
 from mcp.server.subscriptions import ResourceUpdated
 from mcp_types import CallToolResult
 
+from mcp_gateway.meta import Members
+from mcp_gateway.standing.stream import Ear
 from shared.valkey import EmbeddedValkey
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, Talk, http, rule, stateless
@@ -122,6 +124,23 @@ async def test_a_stateless_client_hears_what_it_wanted_marked_as_its_own(opened:
         heard = await asyncio.wait_for(coming, SECONDS)
         assert heard["method"] == "notifications/resources/updated"
         assert heard["params"] == {"uri": WATCHED, "_meta": {ID: "mine"}}
+
+
+async def test_what_changes_in_the_moment_of_the_acknowledgement_is_heard(
+    plain: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = Ear.say
+
+    async def said_late(ear: Ear, method: str, params: Members) -> None:
+        if method.endswith("acknowledged"):
+            plain.service.app.state.changes.decided("one")
+        await say(ear, method, params)
+
+    monkeypatch.setattr(Ear, "say", said_late)
+    async with listening(plain, {"toolsListChanged": True}, "/servers/one/mcp") as heard:
+        async with asyncio.timeout(SECONDS):
+            methods = [(await anext(heard))["method"], (await anext(heard))["method"]]
+    assert methods == ["notifications/subscriptions/acknowledged", "notifications/tools/list_changed"]
 
 
 async def test_what_a_caller_may_not_read_it_does_not_hear_of(opened: Open) -> None:
