@@ -65,9 +65,13 @@ async def _stream(
             raise incoming.fault
         chunk = await anext(chunks, None)
         ready = await incoming.feed(chunk) if chunk is not None else await incoming.end()
+    # Only the last event waits for the row: what came along with it is read meanwhile.
+    said, last = sse.parted(ready)
+    if said:
+        await exchange.write(said)
     bill.write()
     await _keep(incoming.reply, keepers)
-    await exchange.finish(ready)
+    await exchange.finish(last)
     await _exhaust(chunks)
 
 

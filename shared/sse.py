@@ -16,6 +16,7 @@ HEADERS = [
 _BLANK_LINE = re.compile(rb"\r\n(?:\r\n|\n|\r(?!\n|\Z))|(?:(?<!\r)\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _CRLF = b"\r\n\r\n"
+_BORDERS = (_CRLF, b"\n\n", b"\r\r")
 _LONGEST_BORDER = len(_CRLF)
 
 
@@ -71,6 +72,13 @@ class SseSplitter:
     def _check(self) -> None:
         if len(self._buffer) > self._cap:
             raise UpstreamBroken(f"one event of the stream is larger than {self._cap} bytes")
+
+
+def parted(events: bytes) -> tuple[bytes, bytes]:
+    """All but the last of whole events, and the last."""
+    said = events.rstrip(b"\r\n")
+    at = max((said.rfind(border) + len(border) for border in _BORDERS if border in said), default=0)
+    return events[:at], events[at:]
 
 
 def data_of(event: bytes) -> bytes:

@@ -95,8 +95,12 @@ async def _events(exchange: Exchange, flight: Flight, events: Events, shown: Hea
             raise reader.fault
         chunk = await anext(chunks, None)
         ready = reader.feed(chunk) if chunk is not None else reader.end()
+    # Only the last event waits for the row: what came along with it is read meanwhile.
+    said, last = sse.parted(ready)
+    if said:
+        await exchange.write(said)
     tab.write()
-    await exchange.finish(ready)
+    await exchange.finish(last)
     with contextlib.suppress(UpstreamFault, TimeoutError):
         async with asyncio.timeout(_CLOSING_SECONDS):
             async for _ in chunks:
