@@ -162,11 +162,12 @@ async def _serve(
 
 def _settle_memory() -> None:
     """What was built until now lives as long as the process: the collector need not look at it again and
-    again.
+    again. What comes from now on it looks at in small portions, since all open streams wait meanwhile: with
+    10,000 objects at a time that was 8 ms.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(1_000, 2, 5_000)
 
 
 async def _stop_when(event: asyncio.Event, stop: asyncio.Event) -> None:

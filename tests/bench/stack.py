@@ -42,6 +42,17 @@ class Running(Struct):
 
 
 @contextlib.contextmanager
+def off_the_gateways_core() -> Iterator[None]:
+    """For this process, which makes the load; what it starts says itself where it runs."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {OTHER_CORE % (os.cpu_count() or 1)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
 def started(name: str, command: list[str], core: int, log: Path) -> Iterator[Running]:
     """Starts a Python program, waits for its `… listens on <url>` line, and ends it afterwards."""
     cores = {core % (os.cpu_count() or 1)}

@@ -5,11 +5,12 @@ were sent.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import cast
 from uuid import uuid4
 
@@ -201,10 +202,17 @@ def _a2a(message: dict[str, object]) -> bytes:
     return answer(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"message": reply}}).encode())
 
 
+@contextlib.asynccontextmanager
+async def serving() -> AsyncIterator[str]:
+    """Its address; it answers in this process's own loop."""
+    async with await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
 async def main() -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0)
-    print(f"upstream listens on http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    async with serving() as url:
+        print(f"upstream listens on {url}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
