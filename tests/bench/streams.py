@@ -2,8 +2,8 @@
 subtracts it.
 
 `llm.stream.first_byte_ms` is the first chunk's delay (99th percentile, 50 streams at once, 20 ms pace;
-`…_p95_ms` and `…_p50_ms` beside it), `llm.stream.clean` the most streams at once that all keep that pace: none longer than 1/0.95 of what it
-should take, no chunk later than five paces.
+`…_p95_ms` and `…_p50_ms` beside it), `llm.stream.clean` the most streams at once that all keep that pace:
+none longer than 1/0.95 of what it should take, no chunk later than five paces.
 """
 
 import asyncio
@@ -128,6 +128,8 @@ async def measure(directory: Path) -> dict[str, dict[str, Any]]:
 async def _first_bytes(bare_url: str, plain: Requests, url: str, signed: Requests) -> dict[str, Any]:
     bare: list[int] = []
     ours: list[int] = []
+    for warmed, payloads in ((bare_url, plain(5, 5)), (url, signed(5, 5))):
+        await together(warmed, payloads, STAGGER_SECONDS)
     for _ in range(ROUNDS):
         heard = await together(bare_url, plain(STREAMS, 40), STAGGER_SECONDS)
         bare += [stream.delays[0] for stream in heard]
