@@ -15,6 +15,7 @@ from llm_gateway.ask import Ask
 from llm_gateway.endpoints.owned import spelled
 from llm_gateway.files_named import ONE, SEVERAL, kind_of, named, objects, told
 from shared.errors import BadRequest
+from shared.jsonrpc import refuse_duplicates
 
 Json = dict[str, Any]
 
@@ -42,8 +43,6 @@ _NAMES = frozenset(
         *("server_url", "connector_id", "tunnel_id"),
     )
 )
-# A string, and the colon that makes it a member's name.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"\s*+(:?)', re.DOTALL)
 _IN_ANY_CASE = frozenset(name.lower() for name in _NAMES)
 
 
@@ -88,7 +87,8 @@ class Reach(Struct, frozen=True):
             whole = msgspec.json.decode(ask.body)
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not valid JSON: {error}", cause=error) from error
-        _refuse_doubled(ask.body, whole)
+        # `whole` holds the last of members that stand twice; a provider may take the first.
+        refuse_duplicates(ask.body)
         files: dict[str, None] = {}
         for value in objects(whole):
             _refuse_respelled(value)
@@ -124,19 +124,6 @@ def _refuse_respelled(names: Iterable[str]) -> None:
     for name in names:
         if name not in _NAMES and name.lower() in _IN_ANY_CASE:
             raise _refused(name, "could be read as another member: write it as it is documented")
-
-
-def _refuse_doubled(body: bytes, whole: Any) -> None:
-    """Of members that stand twice in one object, `whole` holds the last; a provider may take the first."""
-    kept, waiting = 0, [whole]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            kept += len(value)
-            value = value.values()
-        waiting += [item for item in value if isinstance(item, dict | list)]
-    if _STRING.findall(body).count(b":") > kept:
-        raise BadRequest("a member stands twice in one object: two readers could take two values")
 
 
 def _suspect(body: bytes) -> bool:

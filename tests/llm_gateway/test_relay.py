@@ -7,7 +7,8 @@ import pytest
 
 from shared import sse
 from shared.http_client import Reply
-from shared.ledger.entry import Outcome
+from shared.ledger.entry import Entry, Outcome
+from shared.limits.limiter import Lease
 from tests.llm_gateway.conftest import Open
 from tests.llm_gateway.gateway import COST, PROVIDER_KEY, Gateway, provider_section, request
 from tests.support.providers import (
@@ -110,6 +111,28 @@ async def test_the_row_is_durable_before_the_last_event_is_out(
                 assert row.outcome == Outcome.COMPLETED
                 return
     raise AssertionError("the stream never ended")
+
+
+async def test_only_the_last_event_waits_for_the_row(
+    plain: Gateway, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, durable = events(PIECES, counted=False), asyncio.Event()
+    ledger = plain.service.parts.account.ledger
+    close = ledger.close
+
+    async def late(entry: Entry, lease: Lease | None) -> None:
+        await durable.wait()
+        await close(entry, lease)
+
+    monkeypatch.setattr(ledger, "close", late)
+    provider.will(sending([b"".join(sent)]))
+    async with await plain.send(request(stream=True)) as reply:
+        chunks, heard = aiter(reply.chunks()), b""
+        while len(heard) < len(b"".join(sent[:-1])):
+            heard += await asyncio.wait_for(anext(chunks), SECONDS)
+        assert heard == b"".join(sent[:-1])
+        durable.set()
+        assert b"".join([part async for part in chunks]) == sent[-1] == DONE
 
 
 async def test_a_stream_that_is_cut_ends_with_an_error_event(

@@ -50,3 +50,8 @@ def test_an_event_without_end_is_refused() -> None:
     splitter = sse.SseSplitter(cap=64)
     with pytest.raises(UpstreamBroken, match="64 bytes"):
         splitter.feed(b"data: " + b"x" * 100)
+
+
+@given(st.lists(st.sampled_from([b"data: a\n\n", b"event: x\r\ndata: b\r\n\r\n", b": c\r\r"]), max_size=5))
+def test_the_last_of_several_events_is_told_from_those_before(events: list[bytes]) -> None:
+    assert sse.parted(b"".join(events)) == (b"".join(events[:-1]), b"".join(events[-1:]))
