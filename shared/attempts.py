@@ -173,7 +173,8 @@ async def first_success(
                 circuit.succeeded()
                 raise
             circuit.failed(error.retry_after)
-            last = error
+            # Without its way here, which leads through this frame.
+            last = error.with_traceback(None)
         except BaseException:
             circuit.abandoned()
             raise

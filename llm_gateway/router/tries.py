@@ -144,13 +144,14 @@ class Turns(Once[Begun]):
         try:
             return await self._one(target, deployment)
         except UpstreamFault as error:
-            self._failure = error
+            # Without its way here, which knows this object: nobody but the collector would part them.
+            self._failure = error.with_traceback(None)
             if pause := self._search.failed(target, error):
                 await asyncio.sleep(pause)
         except Declined as declined:
             await self._refused(target, declined)
         except (BadRequest, Killed) as error:
-            self._failure = self._failure or error
+            self._failure = self._failure or error.with_traceback(None)
             self._search.skipped(target, error.reason)
         return None
 
@@ -195,5 +196,5 @@ class Tries(Turns[Answer]):
         """Kept: it goes out after all when nobody has a better answer."""
         if self._declined is not None:
             await self._declined.reply.close()
-        self._declined = declined
+        self._declined = declined.with_traceback(None)
         self._search.declined(target, declined.micros)

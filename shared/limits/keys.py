@@ -39,7 +39,8 @@ def encoded(text: str) -> str:
     """`text` as a part of a key. Different texts give different parts; letters, digits, `@:/._~-` stay."""
     if len(text) > _LONGEST:
         return "#" + sha256(text.encode(errors="surrogatepass")).hexdigest()[:40]
-    return _quoted(text)
+    # Ids are: there are too many of them to be remembered.
+    return text if text.isalnum() and text.isascii() else _quoted(text)
 
 
 @lru_cache(maxsize=16384)
