@@ -34,12 +34,11 @@ class WebSocketExchange(Exchange):
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__({**scope, "method": "GET"}, receive, self._as_socket)
+        super().__init__({**scope, "method": "GET"}, receive, send)
         self.accepted = False
         # A handshake has no body: whoever asks for one must not take the first message for it.
         self._consumed = True
         self.offered: Sequence[str] = scope.get("subprotocols", ())
-        self._socket_send = send
 
     @property
     def expects_body(self) -> bool:
@@ -54,7 +53,7 @@ class WebSocketExchange(Exchange):
         self.status = 101
         if self.on_start is not None:
             self.on_start()
-        await self._socket_send({"type": "websocket.accept", "subprotocol": protocol, "headers": self.stamps})
+        await self._send({"type": "websocket.accept", "subprotocol": protocol, "headers": self.stamps})
 
     async def receive(self) -> str | bytes | None:
         """The client's next message, None once it has left."""
@@ -67,16 +66,16 @@ class WebSocketExchange(Exchange):
 
     async def say(self, message: str | bytes) -> None:
         kind = "text" if isinstance(message, str) else "bytes"
-        await self._socket_send({"type": "websocket.send", kind: message})
+        await self._send({"type": "websocket.send", kind: message})
 
-    async def _as_socket(self, message: Message) -> None:
+    async def _put(self, message: Message) -> None:
         if not self.accepted:
-            await self._socket_send({**message, "type": f"websocket.{message['type']}"})
+            await super()._put({**message, "type": f"websocket.{message['type']}"})
         elif not message.get("more_body"):
             payload = message["body"]
             code = int.from_bytes(payload[:2]) if payload else 1000
             reason = payload[2:].decode(errors="ignore")
-            await self._socket_send({"type": "websocket.close", "code": code, "reason": reason})
+            await super()._put({"type": "websocket.close", "code": code, "reason": reason})
 
 
 class Closing:

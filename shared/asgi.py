@@ -253,6 +253,12 @@ class Exchange:
                     seen += len(message.get("body", b""))
                     more = message.get("more_body", False)
 
+    def let_go(self) -> None:
+        """For when it is over: nobody is told of anything any more. Whoever wanted to be mostly holds this
+        exchange as well, and all that a request has made would wait for the collector.
+        """
+        self.before_last = self.on_start = self.body_read = None
+
     def refuse_announced(self, cap: int | None) -> None:
         """Raises TooLarge where the client itself says that its body is."""
         announced = self.header("content-length") if cap is not None else None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
 from msgspec import Meta, Struct
 
+from shared.connection import AT_ONCE_SECONDS, Serving
+from shared.crowd import Crowd
 from shared.hypercorn_parts import install
 from shared.tls import Listening
 from shared.tls_peer import with_peer
@@ -39,13 +41,15 @@ class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client may take. A connection whose next request's headers are not there within
     `header_seconds` is closed: idle, or fed byte by byte. They may have `header_bytes`: a chain of signed
     tokens is large. A body must come within `body_seconds`, and no pause in it be longer than
-    `body_idle_seconds`.
+    `body_idle_seconds`. There are no more than `connections` at once, nor than half of the files that the
+    process may open.
     """
 
     header_seconds: Annotated[float, Meta(gt=0)] = 75.0
     header_bytes: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536
     body_seconds: Annotated[float, Meta(gt=0)] = 600.0
     body_idle_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    connections: Annotated[int, Meta(ge=1)] = 10_000
 
 
 class CannotListen(OSError):
@@ -126,7 +130,7 @@ async def _end_late(stop: asyncio.Event, grace_seconds: float, end_open: Callabl
     end_open()
 
 
-class _Config(Config):
+class _Config(Serving):
     """hypercorn's, with a TLS context that can change while it serves."""
 
     tls: Listening | None = None
@@ -141,7 +145,7 @@ class _Config(Config):
 
 def _configured(
     listener: socket.socket, grace_seconds: float, tls: Listening | None, clients: Clients
-) -> Config:
+) -> Serving:
     config = _Config()
     # hypercorn closes the descriptor that it is given: it gets one of its own.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
@@ -150,10 +154,11 @@ def _configured(
         config.ssl_handshake_timeout = _HANDSHAKE_SECONDS
         if tls.tls.http3:
             config.alt_svc_headers = [f'h3=":{listener.getsockname()[1]}"; ma=3600']
+    config.crowd = Crowd(min(clients.connections, _files(2 * clients.connections) // 2))
     config.backlog = _BACKLOG
     config.graceful_timeout = grace_seconds
     config.shutdown_timeout = grace_seconds + 5
-    config.keep_alive_timeout = clients.header_seconds
+    config.keep_alive_timeout = max(0.0, clients.header_seconds - AT_ONCE_SECONDS)
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = clients.header_bytes
     config.h2_max_header_list_size = clients.header_bytes
@@ -163,6 +168,16 @@ def _configured(
     config.accesslog = None
     config.errorlog = logging.getLogger("gatestack.server")
     return config
+
+
+def _files(wanted: int) -> int:
+    """How many this process may open, after it has asked for as many as are wanted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        return allowed
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 def _told(app: Any, tls: Listening | None) -> Any:

@@ -201,8 +201,8 @@ async def test_an_answer_that_is_none_ends_soon_and_brings_nobody_anything_else(
 ) -> None:
     async with (
         witness(b"HTTP/1.1 200 OK\r\n" + ANSWERS[wrong]) as bad,
-        fronted(tmp_path, {"urls": [bad.url], "idle_timeout_seconds": 3}) as front,
+        fronted(tmp_path, {"urls": [bad.url], "idle_timeout_seconds": 60}) as front,
     ):
-        async with asyncio.timeout(2):
-            statuses = await raw(front, b"GET /r0/x HTTP/1.1\r\nhost: edge.test")
+        # `raw` waits for less than that.
+        statuses = await raw(front, b"GET /r0/x HTTP/1.1\r\nhost: edge.test")
     assert statuses in ([502], [200])

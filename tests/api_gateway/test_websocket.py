@@ -4,6 +4,8 @@ somebody is killed.
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from api_gateway.websocket import WebSocketExchange
 from tests.api_gateway.fronted import Front, fronted
 from tests.support.serve import serving
 from tests.support.tls_app import app
@@ -205,3 +208,18 @@ async def test_compression_is_not_offered_so_that_small_frames_stay_small(tmp_pa
     async with echoing(tmp_path) as (front, _), dial(front, compression="deflate") as socket:
         assert socket.response is not None
         assert "sec-websocket-extensions" not in socket.response.headers
+
+
+async def test_what_is_over_waits_for_no_collector() -> None:
+    async def nobody(*_: Any) -> Any:
+        raise AssertionError
+
+    scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": []}
+    one = WebSocketExchange(scope, nobody, nobody)
+    left = weakref.ref(one)
+    gc.disable()
+    try:
+        del one
+        assert left() is None
+    finally:
+        gc.enable()

@@ -108,7 +108,7 @@ async def test_an_app_learns_that_its_client_has_gone(tmp_path: Path, way: str) 
 
 
 async def test_a_silent_answer_keeps_its_connection_and_an_idle_one_is_closed(tmp_path: Path) -> None:
-    async with served(tmp_path, Clients(header_seconds=0.4)) as (apps, client):
+    async with served(tmp_path, Clients(header_seconds=1.0)) as (apps, client):
         answer = client.begin("GET", "/events")
         await eventually(lambda: answer.body == b"data: 1\n\n", "the first event")
         silent = asyncio.create_task(client.wait_closed())

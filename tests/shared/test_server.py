@@ -147,6 +147,25 @@ async def test_a_client_that_takes_nothing_of_its_answer_is_cut(monkeypatch: pyt
             await asyncio.wait_for(app.unread.wait(), SECONDS)
 
 
+async def test_a_client_that_leaves_takes_its_connection_along() -> None:
+    async with served("hypercorn") as (_, url):
+        opened = [await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2])) for _ in range(5)]
+        for reader, writer in opened:
+            writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)
+        await eventually(lambda: _running("_idle_timeout") == len(opened))
+        for _, writer in opened:
+            writer.close()
+        await eventually(lambda: not _running("_server_callback") + _running("_idle_timeout"))
+
+
+def _running(name: str) -> int:
+    """How many tasks of this coroutine there are: hypercorn has one for each connection, and one more for
+    each that nobody uses.
+    """
+    return sum(name in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
 async def _rest(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 

@@ -73,7 +73,7 @@ class Stream(asyncio.Protocol):
             self._head += data
         self.ticks += data.count(b"data: ")
         self.last = (self.last + data)[-2000:]
-        if data.endswith(b"0\r\n\r\n"):
+        if self.last.endswith(b"0\r\n\r\n"):
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -35,6 +35,7 @@ from shared.redis_client import Redis
 from shared.run import Service
 from shared.server import Clients
 from shared.snapshots import Snapshots
+from shared.store import Store
 from shared.tls import Listening, Tls
 from tests.support.wait import eventually
 
@@ -131,10 +132,18 @@ class Running(Struct, frozen=True):
         """The tenant's ledger rows, once there are at least `count`, oldest first."""
 
         async def enough() -> list[Row]:
-            found = await rows(self.parts.redis, tenant)
+            found = await self.rows_now(tenant)
             return found if len(found) >= count else []
 
         return await eventually(enough, f"{count} rows in the ledger")
+
+    async def rows_now(self, tenant: str = TENANT) -> list[Row]:
+        """The tenant's ledger rows: at an edge those, too, that its drain has moved on already."""
+        waiting = await rows(self.parts.redis, tenant)
+        control = getattr(self.app.state, "control", None)
+        moved = [] if control is None else await _moved(control.store, tenant)
+        known = {(row.writer, row.seq) for row in moved}
+        return moved + [row for row in waiting if (row.writer, row.seq) not in known]
 
     async def row(self, tenant: str = TENANT) -> Row:
         """The one row that there is."""
@@ -147,6 +156,12 @@ async def rows(redis: Redis, tenant: str = TENANT) -> list[Row]:
     stream = await redis.execute("XRANGE", tenant_keys(tenant).ledger, "-", "+")
     bodies = [dict(zip(fields[::2], fields[1::2], strict=True))[b"row"] for _, fields in stream]
     return [row for row in map(opened, bodies) if not row.checkpoint]
+
+
+async def _moved(store: Store, tenant: str) -> list[Row]:
+    """The tenant's rows in SQL, each writer's in their order."""
+    kept = [row.body for writer in await store.writers() async for row in store.rows(writer)]
+    return [row for row in map(opened, kept) if row.tenant == tenant and not row.checkpoint]
 
 
 @contextlib.asynccontextmanager
@@ -216,8 +231,8 @@ async def serving(
         yield url
     finally:
         stop.set()
-        await task
-        listener.close()
+        with contextlib.closing(listener):
+            await task
 
 
 def _complete(config: Mapping[str, Any], home: Path, redis: str, edge: Edge | None) -> dict[str, Any]:
