@@ -22,7 +22,7 @@ from shared.kill import Kill
 from shared.ledger.entry import new_id
 from shared.policy import PolicyBox, PolicyRules
 from shared.redis_client import RedisError
-from shared.service_accounts import ServiceAccount, silenced
+from shared.service_accounts import ServiceAccount, silenced, stopped
 from shared.snapshots import Snapshots, Superseded
 from shared.store import PolicyVersion, Store, Unmet, Write
 from shared.store.objects import rotated_key
@@ -122,6 +122,11 @@ class Control:
 
     async def lift_kill(self, kill: str, by: str) -> None:
         await self._change("kills", partial(self.store.lift_kill, kill, self.now_us(), by))
+
+    async def kills(self) -> list[Kill]:
+        """All in force: those that were ordered, and those that disabled service accounts come to."""
+        implied = stopped(await self._accounts())
+        return [*await self.store.kills(), *implied]
 
     async def put_agent(self, agent: AgentRecord) -> None:
         """Raises Forbidden where another tenant has the name."""
@@ -237,17 +242,20 @@ class Control:
             return (latest.rules, latest.version) if latest else (b"{}", 1)
         read: dict[str, Callable[[], Awaitable[Any]]] = {
             "keys": self._keys,
-            "kills": self.store.kills,
+            "kills": self.kills,
             "agents": lambda: self.store.agents(None),
             "catalog": self.store.catalog_entries,
         }
         return msgspec.json.encode(await read[name]()), self._next_epoch(self._published.get(name, 0))
 
     async def _keys(self) -> list[KeyRecord]:
-        accounts = [kept.record for kept in await self.store.kept_accounts()]
-        return silenced(
-            await self.store.keys(None), [one for one in accounts if isinstance(one, ServiceAccount)]
-        )
+        accounts = await self._accounts()
+        return silenced(await self.store.keys(None), accounts)
+
+    async def _accounts(self) -> list[ServiceAccount]:
+        """Read before keys and kills: one that is removed meanwhile leaves its mark on those."""
+        records = [kept.record for kept in await self.store.kept_accounts()]
+        return [record for record in records if isinstance(record, ServiceAccount)]
 
     def _next_epoch(self, last: int) -> int:
         """Milliseconds since 1970: it rises over restarts, over several edges and over an emptied Redis."""

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from shared.asgi import Exchange
-from shared.authenticators import Authenticate, Authenticator
-from shared.authenticators.credential import presented
+from shared.authenticators import Authenticate, Authenticator, Silent
+from shared.authenticators.credential import Shown
 from shared.client_address import source
 from shared.clock import Clock
 from shared.errors import LimitExceeded, Unauthenticated
@@ -67,17 +67,17 @@ class SlowDown(Authenticate):
     def __init__(
         self,
         authenticators: Sequence[Authenticator],
-        silent: Authenticator | None = None,
+        silent: Silent | None = None,
         *,
         refused: Refused,
     ) -> None:
         super().__init__(authenticators, silent)
         self._counter = refused
 
-    async def __call__(self, exchange: Exchange) -> Caller:
+    async def _caller(self, exchange: Exchange, shown: Shown) -> Caller:
         """Raises like `Authenticate`, and LimitExceeded."""
-        if not presented(exchange, self._places):
+        if not shown:
             # Clients that bring nothing want to be told what to bring.
-            return await super().__call__(exchange)
+            return await super()._caller(exchange, shown)
         with self._counter.counted(exchange):
-            return await super().__call__(exchange)
+            return await super()._caller(exchange, shown)

@@ -1,5 +1,6 @@
 """What a kill is aimed at: a pattern for each named dimension, all of which a call must match."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
@@ -16,6 +17,11 @@ def _all(_: Entry) -> Values:
 
 def _tenant(entry: Entry) -> Values:
     return (entry.caller.principal.tenant,) if entry.caller else ()
+
+
+def _principal(entry: Entry) -> Values:
+    """Everybody in the chain, by full names."""
+    return entry.caller.actors if entry.caller else ()
 
 
 def _user(entry: Entry) -> Values:
@@ -79,12 +85,14 @@ def _resource(entry: Entry, kind: str) -> str:
     return entry.resource[len(kind) :] if entry.resource.startswith(kind) else ""
 
 
-# What may stand in a selector, and where an entry has it. Users and agents go by their bare names.
+# What may stand in a selector, and where an entry has it. Users and agents go by their bare names; a
+# principal is `user:…`, `agent:…` or `service:…`.
 DIMENSIONS: Mapping[str, Callable[[Entry], Values]] = {
     "all": _all,
     "tenant": _tenant,
     "team": _team,
     "project": _project,
+    "principal": _principal,
     "user": _user,
     "agent": _agent,
     "key": _key,
@@ -96,7 +104,10 @@ DIMENSIONS: Mapping[str, Callable[[Entry], Values]] = {
     "server": _server,
     "skill": _skill,
 }
-_PREFIXES = {"user": "user:", "agent": "agent:"}
+# A full name, or a pattern that can cover one.
+_NAMED = re.compile(r"[:*]")
+# Policy's names of these are meant alike.
+_PREFIXES = {name: f"{name}:" for name in ("user", "agent", "team", "project", "model", "tool")}
 
 
 class Selector(Struct, frozen=True):
@@ -134,4 +145,6 @@ def _problem(selector: Mapping[str, str]) -> str:
             return f"{name} is nothing that can be stopped by (known: {', '.join(DIMENSIONS)})"
         if not _bare(name, value) or (name == "all" and value != "*"):
             return f"{name}: {value!r} matches nothing; write * for everything"
+        if name == "principal" and not _NAMED.search(value):
+            return f"principal: {value!r} is nobody: write user:…, agent:… or service:…"
     return ""

@@ -47,6 +47,11 @@ class Judged(Struct, frozen=True, kw_only=True):
     step: Step = Step()
     refusal: Refusal | None = None
 
+    @property
+    def did(self) -> str:
+        """How the ledger tells it."""
+        return self.step.did or ("removed" if self.change.remove else "put")
+
     def writes(self, owner: str) -> list[Write]:
         """A change's writes and its mark: an object is marked by whoever makes it."""
         change = self.change

@@ -12,6 +12,7 @@ from shared.errors import BadRequest, NotFound
 from shared.kill import DIMENSIONS, Kill
 from shared.kill_selector import Selector
 from shared.kill_survey import Found, Survey
+from shared.service_accounts import is_disabling
 
 
 class NewKill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,15 +50,18 @@ async def listing(control: Control, ask: Ask) -> Answer:
 
 async def lift(control: Control, ask: Ask) -> Answer:
     """Lets what was stopped go on."""
-    if not any(kill.id == ask.names["id"] for kill in await _visible(control, ask)):
+    kill = next((kill for kill in await _visible(control, ask) if kill.id == ask.names["id"]), None)
+    if kill is None:
         raise NotFound(f"there is no kill {ask.names['id']}")
+    if is_disabling(kill):
+        raise BadRequest(f"{kill.reason}: enable it (disabled: false), and this ends by itself")
     await control.lift_kill(ask.names["id"], ask.caller.actor)
     return 200, {"lifted": ask.names["id"]}
 
 
 async def _visible(control: Control, ask: Ask) -> list[Kill]:
     tenant = ask.tenant()
-    return [kill for kill in await control.store.kills() if tenant in (None, kill.selector.get("tenant"))]
+    return [kill for kill in await control.kills() if tenant in (None, kill.selector.get("tenant"))]
 
 
 def checked(selector: dict[str, str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ class Objects:
         try:
             writes = [write for one in judged for write in one.writes(batch.owner)]
             await control.write(writes, self._snapshots(batch))
-            _note(ask, batch)
+            _note(ask, batch, judged)
             settled = await _settled(judged)
         except Unmet as error:
             return 409, outcome(overtaken(judged, error.number, batch.owner), "refused")
@@ -85,7 +85,10 @@ class Objects:
         return kind
 
     def _snapshots(self, batch: Batch) -> list[str]:
-        return sorted({kind.snapshot for kind in map(self._kind, batch.kinds) if not kind.alone})
+        kinds = [kind for kind in map(self._kind, batch.kinds) if not kind.alone]
+        names = {name for kind in kinds for name in kind.snapshots}
+        # What stops comes first.
+        return sorted(names, key=lambda name: (name != "kills", name))
 
     async def _judge(self, control: Control, ask: Ask, batch: Batch) -> list[Judged]:
         held: dict[str, dict[str, Held]] = {}
@@ -178,12 +181,10 @@ async def _settled(judged: list[Judged]) -> bool:
     return True
 
 
-def _note(ask: Ask, batch: Batch) -> None:
+def _note(ask: Ask, batch: Batch, judged: list[Judged]) -> None:
     """What the ledger keeps of a batch, sealed with everything else. A policy says more of its own."""
-    did = ("removed" if change.remove else "put" for change in batch.changes)
     ask.entry.findings += tuple(
-        f"object:{change.kind}/{visible(change.name)[:128]} {how}"
-        for change, how in zip(batch.changes, did, strict=True)
+        f"object:{one.change.kind}/{visible(one.change.name)[:128]} {one.did}" for one in judged
     )
     author = f" (author: {visible(batch.author)})" if batch.author else ""
     ask.entry.detail = f"{visible(batch.reason.strip(), LONGEST_REASON)}{author}"

@@ -32,7 +32,9 @@ class Wanted(Struct, Generic[S], frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Object(Struct, Generic[S], frozen=True, kw_only=True, omit_defaults=True):
-    """An object as it is. `owner` is whose files it was made from, `secret` a new key's, shown this once."""
+    """An object as it is. `owner` is whose files it was made from, `secret` a new key's, shown this once.
+    `published` is whether the services have been told of what was done; if not, the edge goes on trying.
+    """
 
     kind: str
     name: str
@@ -41,6 +43,7 @@ class Object(Struct, Generic[S], frozen=True, kw_only=True, omit_defaults=True):
     owner: str
     did: Literal["", "made", "changed", "unchanged", "nothing"] = ""
     secret: str = ""
+    published: bool = False
 
 
 class Single:
@@ -75,8 +78,8 @@ class Single:
         if wanted.dry_run:
             there = held if held is not None else Held(name=change.name, spec=wanted.spec, etag="")
             return 200, _quoted(shown(change.kind, there, "")) | {"did": "nothing"}
-        told = await self._shown(control, ask) | {"did": result["did"]}
-        return 200, told | ({"secret": result["secret"]} if "secret" in result else {})
+        told = {name: result[name] for name in ("did", "published", "secret") if name in result}
+        return 200, await self._shown(control, ask) | told
 
     async def remove(self, control: Control, ask: Ask) -> Answer:
         """Takes away the object that was seen."""
@@ -85,8 +88,8 @@ class Single:
             raise self._none(ask)
         change = Change(kind=self._kind.name, name=ask.names["name"], if_match=_seen(ask, held), remove=True)
         reason, author = (ask.query.get(name, "") for name in REASONS)
-        await self._done(control, ask, Batch(changes=(change,), reason=reason, author=author))
-        return 200, {"removed": change.name}
+        done = await self._done(control, ask, Batch(changes=(change,), reason=reason, author=author))
+        return 200, {"removed": change.name, "published": done["published"]}
 
     async def _done(self, control: Control, ask: Ask, batch: Batch) -> dict[str, Any]:
         """What became of the one change. Raises Changed, Forbidden, BadRequest."""
@@ -94,7 +97,7 @@ class Single:
         [result] = told["results"]
         if status != 200:
             raise _REFUSALS.get(status, BadRequest)(result["why"])
-        return dict(result)
+        return dict(result) | {"published": told["published"]}
 
     async def _held(self, control: Control, ask: Ask) -> Held | None:
         held = await self._kind.held(control, ask)

@@ -20,7 +20,7 @@ _CARD = ("card_url", "keys", "pin", "bridge")
 
 
 class Agents:
-    name, area, snapshot, alone = "agent", "agents", "agents", False
+    name, area, snapshots, alone = "agent", "agents", ("agents",), False
 
     def __init__(self, registry: AgentRegistry) -> None:
         self._registry = registry

@@ -37,7 +37,7 @@ class Entries(Generic[S]):
     not fit its name; `spec` is the way back.
     """
 
-    area, snapshot, alone = published.AREA, "catalog", False
+    area, snapshots, alone = published.AREA, ("catalog",), False
 
     def __init__(
         self,

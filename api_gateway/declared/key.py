@@ -44,7 +44,7 @@ class KeySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Keys:
-    name, area, snapshot, alone = "key", "keys", "keys", False
+    name, area, snapshots, alone = "key", "keys", ("keys",), False
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
         tenant, found = ask.tenant(), []

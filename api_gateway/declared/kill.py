@@ -24,7 +24,7 @@ class KillSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Kills:
-    name, area, snapshot, alone = "kill", "kills", "kills", False
+    name, area, snapshots, alone = "kill", "kills", ("kills",), False
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
         tenant, found = ask.tenant(), []

@@ -31,16 +31,17 @@ def holding(name: str, spec: Struct, content: bytes) -> Held:
 
 class Step(Struct, frozen=True, kw_only=True):
     """What one change comes to: writes that go into one transaction with others', and what follows them.
-    `secret` is a new key's.
+    `secret` is a new key's. `did` is how the ledger tells it, where `put` does not say enough.
     """
 
     writes: tuple[Write, ...] = ()
     then: Callable[[], Awaitable[object]] | None = None
     secret: str = ""
+    did: str = ""
 
 
 class Kind(Protocol):
-    """`area` is what policy is asked for (`admin:<area>`), `snapshot` how the services learn of a change.
+    """`area` is what policy is asked for (`admin:<area>`), `snapshots` how the services learn of a change.
     What is `alone` goes into no transaction with others.
     """
 
@@ -51,7 +52,7 @@ class Kind(Protocol):
     def area(self) -> str: ...
 
     @property
-    def snapshot(self) -> str: ...
+    def snapshots(self) -> tuple[str, ...]: ...
 
     @property
     def alone(self) -> bool: ...

@@ -28,7 +28,7 @@ class PolicySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Policies:
-    name, area, snapshot, alone = "policy", "policy", "policy", True
+    name, area, snapshots, alone = "policy", "policy", ("policy",), True
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
         """Nothing for an operator of one tenant: part of a policy is no policy."""

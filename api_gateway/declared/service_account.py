@@ -13,9 +13,11 @@ from api_gateway.control import Control
 from api_gateway.declared.kind import NAME, Held, Step, confine, holding
 from shared.errors import BadRequest
 from shared.identity.keys import KeyRecord
+from shared.kill import Kill
+from shared.ledger.entry import new_id
 from shared.service_accounts import ServiceAccount
 from shared.store import Write
-from shared.store.objects import changed_account, new_account, removed_account, revoked_key
+from shared.store.objects import changed_account, new_account, new_kill, removed_account, revoked_key
 
 _SPEC = ("owner", "team", "description", "disabled")
 Text = Annotated[str, Meta(max_length=500)]
@@ -23,7 +25,7 @@ Text = Annotated[str, Meta(max_length=500)]
 
 class ServiceAccountSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`owner` answers for the service; with `team` and `description` that is for people. While it is
-    `disabled` none of its keys is good, and what runs with them is cut.
+    `disabled` nothing acts as it or in its chains, whatever proves it, and what is open is cut.
     """
 
     owner: Text
@@ -33,7 +35,7 @@ class ServiceAccountSpec(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ServiceAccounts:
-    name, area, snapshot, alone = "service_account", "accounts", "keys", False
+    name, area, snapshots, alone = "service_account", "accounts", ("kills", "keys"), False
 
     async def held(self, control: Control, ask: Ask) -> list[Held]:
         tenant, found = ask.tenant(), []
@@ -56,15 +58,27 @@ class ServiceAccounts:
         fields: dict[str, Any] = msgspec.structs.asdict(spec)
         by, at = ask.caller.actor, control.now_us()
         account = ServiceAccount(tenant=tenant, name=service, by=by, at=at, **fields)
-        if held is None:
-            return Step(writes=(new_account(account),))
-        return Step(writes=(changed_account(held.content, account),))
+        was = held is not None and msgspec.json.decode(held.content, type=ServiceAccount).disabled
+        did = "" if was == account.disabled else "disabled" if account.disabled else "enabled"
+        write = new_account(account) if held is None else changed_account(held.content, account)
+        return Step(writes=(write,), did=did)
 
     async def remove(self, control: Control, ask: Ask, held: Held) -> Step:
-        """The keys of one that is disabled go with it: else they would be good again."""
+        """One that is disabled leaves its keys revoked and a kill in its place: else its credentials would be
+        good again.
+        """
         account = msgspec.json.decode(held.content, type=ServiceAccount)
-        ends = await _revoked(control, account) if account.disabled else ()
-        return Step(writes=(removed_account(held.content, account), *ends))
+        gone = removed_account(held.content, account)
+        if not account.disabled:
+            return Step(writes=(gone,))
+        order = Kill(
+            id=new_id(),
+            selector=account.selector,
+            reason=f"the service account {account.name} was removed while it was disabled",
+            by=ask.caller.actor,
+            at=control.now_us(),
+        )
+        return Step(writes=(gone, *await _revoked(control, account), new_kill(order)))
 
 
 async def _revoked(control: Control, account: ServiceAccount) -> tuple[Write, ...]:

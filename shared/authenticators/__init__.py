@@ -7,41 +7,53 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.asgi import Exchange
-from shared.authenticators.credential import presented
+from shared.authenticators.credential import Shown, presented
 from shared.errors import Unauthenticated
 from shared.identity.principal import Caller
 
 
 class Authenticator(Protocol):
-    """`places` are the headers it looks for its credential in."""
+    """`places` are the headers in which its kind of credential may stand."""
 
     @property
     def places(self) -> frozenset[bytes]: ...
 
+    async def authenticate(self, credential: str) -> Caller | None:
+        """The caller, None for a credential of another kind. Raises Unauthenticated, Unavailable."""
+        ...
+
+
+class Silent(Protocol):
+    """Knows callers who send no credential by something else."""
+
     async def authenticate(self, exchange: Exchange) -> Caller | None:
-        """The caller, None where there is no credential of this kind. Raises Unauthenticated, Unavailable."""
+        """The caller, None where it is nobody's. Raises Unauthenticated."""
         ...
 
 
 class Authenticate:
     """The stage: asks `authenticators` in their order. Nobody responsible means nobody is let in. `silent` is
-    asked where no header holds a credential: it knows callers by their connection.
+    asked where no header holds a credential.
     """
 
-    def __init__(self, authenticators: Sequence[Authenticator], silent: Authenticator | None = None) -> None:
+    def __init__(self, authenticators: Sequence[Authenticator], silent: Silent | None = None) -> None:
         self._authenticators = tuple(authenticators)
         self._silent = silent
         self._places = frozenset[bytes]().union(*(each.places for each in self._authenticators))
 
     async def __call__(self, exchange: Exchange) -> Caller:
-        credentials = presented(exchange, self._places)
-        if len(credentials) > 1:
+        """Raises Unauthenticated, Unavailable."""
+        return await self._caller(exchange, presented(exchange, self._places))
+
+    async def _caller(self, exchange: Exchange, shown: Shown) -> Caller:
+        if len(shown) > 1:
             raise Unauthenticated("this request has two different credentials: send exactly one")
-        if credentials:
+        for credential, places in shown.items():
             for authenticator in self._authenticators:
-                caller = await authenticator.authenticate(exchange)
-                if caller is not None:
-                    return caller
+                if not places.isdisjoint(authenticator.places):
+                    caller = await authenticator.authenticate(credential)
+                    if caller is not None:
+                        return caller
             raise Unauthenticated("this credential is of no kind that is accepted here")
         known = await self._silent.authenticate(exchange) if self._silent is not None else None
         if known is not None:

@@ -43,8 +43,6 @@ class KnownClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class ClientCertificate:
     """`budget` is what any one chain may do."""
 
-    places = frozenset[bytes]()
-
     def __init__(
         self,
         clients: Sequence[KnownClient],

@@ -10,21 +10,18 @@ Kind = Literal["identity", "key", "delegation", "oidc"]
 KEY_PLACES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"))
 _BEARER = "bearer "
 
+# The different credentials of a request, each with the headers it stands in.
+Shown = dict[str, set[bytes]]
 
-def presented(exchange: Exchange, places: frozenset[bytes]) -> set[str]:
-    """The different credentials in these headers; one that stands in two of them counts once."""
-    found = set()
+
+def presented(exchange: Exchange, places: frozenset[bytes]) -> Shown:
+    """What stands in these headers."""
+    found: Shown = {}
     for name, value in exchange.headers:
         if name in places:
             text = value.decode("latin-1").strip()
             if name == b"authorization" and text[: len(_BEARER)].lower() == _BEARER:
                 text = text[len(_BEARER) :].strip()
-            found.add(text)
-    found.discard("")
+            if text:
+                found.setdefault(text, set()).add(name)
     return found
-
-
-def only(exchange: Exchange, places: frozenset[bytes]) -> str:
-    """The one credential in these headers, "" where there is none or more than one."""
-    found = presented(exchange, places)
-    return found.pop() if len(found) == 1 else ""

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection
 
-from shared.asgi import Exchange
-from shared.authenticators.credential import KEY_PLACES, only
+from shared.authenticators.credential import KEY_PLACES
 from shared.errors import Unauthenticated
 from shared.identity.issuer_token import outside
 from shared.identity.jws import typ_of
@@ -34,11 +33,10 @@ class DelegationToken:
         self._keyring = keyring
         self._issuers = frozenset(issuers)
 
-    async def authenticate(self, exchange: Exchange) -> Caller | None:
-        token = only(exchange, self.places)
-        if token.count(".") != 2 or (typ_of(token) != DELEGATION and outside(token)):
+    async def authenticate(self, credential: str) -> Caller | None:
+        if credential.count(".") != 2 or (typ_of(credential) != DELEGATION and outside(credential)):
             return None
-        return await self.caller(token)
+        return await self.caller(credential)
 
     async def caller(self, token: str) -> Caller:
         """Whom `token` lets act, and for whom. Raises Unauthenticated, Unavailable."""

@@ -4,8 +4,6 @@ an identity token of theirs, in the place of a key. Nobody else ever holds one t
 
 from collections.abc import Collection
 
-from shared.asgi import Exchange
-from shared.authenticators.credential import only
 from shared.errors import Unauthenticated
 from shared.identity.hand_back import AUDIENCE
 from shared.identity.jws import typ_of
@@ -31,11 +29,10 @@ class HandedBack:
         self._keyring = keyring
         self._issuers = frozenset(issuers)
 
-    async def authenticate(self, exchange: Exchange) -> Caller | None:
-        token = only(exchange, self.places)
-        if token.count(".") != 2 or typ_of(token) != IDENTITY:
+    async def authenticate(self, credential: str) -> Caller | None:
+        if credential.count(".") != 2 or typ_of(credential) != IDENTITY:
             return None
-        claims = await self._verifier.verify(token, audience=AUDIENCE, typ=IDENTITY)
+        claims = await self._verifier.verify(credential, audience=AUDIENCE, typ=IDENTITY)
         if claims["iss"] not in self._issuers:
             raise Unauthenticated("this token's issuer may not hand anything back")
         caller = caller_from_identity(claims)

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection
 
-from shared.asgi import Exchange
-from shared.authenticators.credential import only
 from shared.errors import Unauthenticated
 from shared.identity.principal import Caller
 from shared.identity.token import HEADER, IDENTITY, caller_from_identity
@@ -22,11 +20,8 @@ class IdentityToken:
         self._audience = audience
         self._issuers = frozenset(issuers)
 
-    async def authenticate(self, exchange: Exchange) -> Caller | None:
-        token = only(exchange, self.places)
-        if not token:
-            return None
-        claims = await self._verifier.verify(token, audience=self._audience, typ=IDENTITY)
+    async def authenticate(self, credential: str) -> Caller | None:
+        claims = await self._verifier.verify(credential, audience=self._audience, typ=IDENTITY)
         if claims["iss"] not in self._issuers:
             raise Unauthenticated("this token's issuer may not speak for callers here")
         return caller_from_identity(claims)

@@ -4,8 +4,7 @@ account there. Such a token starts a chain, as a key does, and is good for as lo
 
 from collections.abc import Collection
 
-from shared.asgi import Exchange
-from shared.authenticators.credential import KEY_PLACES, only
+from shared.authenticators.credential import KEY_PLACES
 from shared.identity.issuers import Issuers
 from shared.identity.principal import Caller, ChainBudget
 from shared.ledger.entry import new_id
@@ -29,9 +28,8 @@ class Oidc:
         self._budget = budget
         self._reserved = frozenset(reserved)
 
-    async def authenticate(self, exchange: Exchange) -> Caller | None:
-        token = only(exchange, self.places)
-        return await self.caller(token) if token.count(".") == 2 else None
+    async def authenticate(self, credential: str) -> Caller | None:
+        return await self.caller(credential) if credential.count(".") == 2 else None
 
     async def caller(self, token: str) -> Caller | None:
         """Whom `token` names, at the start of a new chain; None where its issuer is none of ours. Raises

@@ -1,7 +1,6 @@
 """Virtual keys: a long random secret that names a principal and starts a chain."""
 
-from shared.asgi import Exchange
-from shared.authenticators.credential import KEY_PLACES, only
+from shared.authenticators.credential import KEY_PLACES
 from shared.errors import Unauthenticated
 from shared.identity.keys import PREFIX, KeyRecord, Keyring
 from shared.identity.principal import Bounds, Caller, ChainBudget, Principal
@@ -17,9 +16,8 @@ class VirtualKey:
         self._keyring = keyring
         self._budget = budget
 
-    async def authenticate(self, exchange: Exchange) -> Caller | None:
-        secret = only(exchange, self.places)
-        return self.caller(secret) if secret.startswith(PREFIX) else None
+    async def authenticate(self, credential: str) -> Caller | None:
+        return self.caller(credential) if credential.startswith(PREFIX) else None
 
     def caller(self, secret: str) -> Caller:
         """Whom `secret` stands for, at the start of a new chain. Raises Unauthenticated, Unavailable."""

@@ -34,6 +34,8 @@ class ChainBudget(Struct, frozen=True, kw_only=True):
 
     def narrowed(self, other: "ChainBudget") -> "ChainBudget":
         """The stricter of the two in every dimension."""
+        if self == _UNCAPPED or other == _UNCAPPED:
+            return other if self == _UNCAPPED else self
         return ChainBudget(
             micros=_least(self.micros, other.micros),
             tokens=_least(self.tokens, other.tokens),
@@ -42,6 +44,9 @@ class ChainBudget(Struct, frozen=True, kw_only=True):
             agent_calls=_least(self.agent_calls, other.agent_calls),
             seconds=_least(self.seconds, other.seconds),
         )
+
+
+_UNCAPPED = ChainBudget()
 
 
 class Bounds(Struct, frozen=True, kw_only=True, omit_defaults=True):

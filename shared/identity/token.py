@@ -33,7 +33,9 @@ class _Bounds(Bounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """As with the budget: a bound that we do not know is one that we could not keep."""
 
 
+# Most callers have neither.
 _UNBOUND, _NO_BOUNDS = _Bounds(), Bounds()
+_UNCAPPED, _NO_BUDGET = _Budget(), ChainBudget()
 
 
 class _Claims(Struct, kw_only=True):
@@ -152,7 +154,8 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
         raise Unauthenticated(f"this token's claims are not a caller: {error}") from error
     if found.exp - found.iat > longest:
         raise Unauthenticated(f"this token is valid for longer than the {longest} seconds allowed")
-    if problem := _problem(found):
+    context = w3c.parse(found.trace)
+    if problem := _problem(found, context):
         raise Unauthenticated(f"this token's claims contradict each other: {problem}")
     return Caller(
         principal=Principal(
@@ -170,13 +173,15 @@ def _caller(claims: Claims, credential: str, longest: int) -> Caller:
         hop=found.hop,
         parent=found.parent,
         key=found.key,
-        budget=ChainBudget(**msgspec.structs.asdict(found.budget)),
+        budget=_NO_BUDGET
+        if found.budget == _UNCAPPED
+        else ChainBudget(**msgspec.structs.asdict(found.budget)),
         bounds=_NO_BOUNDS if found.bounds is _UNBOUND else Bounds(**msgspec.structs.asdict(found.bounds)),
-        trace=w3c.parse(found.trace),
+        trace=context,
     )
 
 
-def _problem(claims: _Claims) -> str:
+def _problem(claims: _Claims, context: Trace | None) -> str:
     """What no caller of ours can be; "" where all is well."""
     chain = claims.chain
     if not (claims.sub and claims.tenant and claims.txn):
@@ -187,7 +192,7 @@ def _problem(claims: _Claims) -> str:
         return "chain names somebody twice, or nobody"
     if claims.act != nested(chain):
         return "act is not what chain says"
-    if claims.hop < 1 or min(_caps(claims.budget).values(), default=0) < 0:
+    if claims.hop < 1 or (claims.budget != _UNCAPPED and min(_caps(claims.budget).values()) < 0):
         return "hop or budget is below what can be"
     bounds = claims.bounds
     if (
@@ -197,7 +202,7 @@ def _problem(claims: _Claims) -> str:
         or len(bounds.delegations) > len(chain) - 1
     ):
         return "it reaches further than its bounds"
-    if claims.trace and w3c.parse(claims.trace) is None:
+    if claims.trace and context is None:
         return "trace is not a traceparent"
     return ""
 

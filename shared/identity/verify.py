@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from msgspec import Struct
 
 from shared.clock import Clock
 from shared.errors import Unauthenticated
@@ -21,14 +20,6 @@ from shared.identity.signing import Signer
 LEEWAY_SECONDS = 5
 _MEMO_SECONDS = 60.0
 _MEMO_SIZE = 10_000
-
-
-class _Known(Struct, frozen=True):
-    """A token that has been verified, and until when that need not be done again."""
-
-    typ: str
-    claims: jws.Claims
-    until: float
 
 
 class Verifier:
@@ -49,7 +40,9 @@ class Verifier:
         keep: Path | None = None,
     ) -> None:
         self._clock = clock
-        self._memo: dict[bytes, _Known] = {}
+        # Until when a token's signature need not be verified again. No claims: thousands of them would be
+        # walked through whenever the collector looks at everything.
+        self._memo: dict[bytes, float] = {}
         self._issuers: dict[str, Keys] = {
             issuer: IssuerKeys(
                 _fetch(issuer, where, http, keep),
@@ -65,35 +58,32 @@ class Verifier:
 
     async def verify(self, token: str, *, audience: str, typ: str) -> jws.Claims:
         """A valid token's claims. Raises Unauthenticated, or Unavailable where nobody can tell."""
-        name = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        known = self._memo.get(name)
-        if known is not None and known.until > self._clock.monotonic():
-            if known.typ != typ:
-                raise _wrong_type(typ)
-            claims = known.claims
-            _timely(claims, self._clock.now())
-        else:
-            claims = await self.authentic(token, typ=typ)
-            _timely(claims, self._clock.now())
-            self._remember(name, typ, claims)
+        found = _read(token, typ)
+        name = hashlib.sha256(found.signed + found.signature).digest()
+        if self._memo.get(name, 0.0) <= self._clock.monotonic():
+            await self._authenticate(found)
+            self._remember(name)
+        claims = found.claims
+        _timely(claims, self._clock.now())
         # Asked every time: a token may be shown for the right audience first and for a wrong one later.
         if claims.get("aud") != audience:
             raise Unauthenticated("this token is meant for another service")
-        return dict(claims)
+        return claims
 
     async def authentic(self, token: str, *, typ: str) -> jws.Claims:
         """The claims of a token that a trusted issuer signed, for whomever and whenever it is valid."""
-        unverified = jws.read(token)
-        if unverified.header.typ != typ:
-            raise _wrong_type(typ)
-        issuer = unverified.claims.get("iss")
+        found = _read(token, typ)
+        await self._authenticate(found)
+        return found.claims
+
+    async def _authenticate(self, found: jws.Unverified) -> None:
+        issuer = found.claims.get("iss")
         keys = self._issuers.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
             raise Unauthenticated("this token's issuer is not trusted here")
-        key = await keys.find(unverified.header.kid)
-        if key is None or not unverified.signed_by(key):
+        key = await keys.find(found.header.kid)
+        if key is None or not found.signed_by(key):
             raise Unauthenticated("this token's signature is not one of its issuer's")
-        return unverified.claims
 
     def forget(self) -> None:
         """Drops what has been verified, so that every token is verified anew."""
@@ -103,10 +93,10 @@ class Verifier:
         for keys in self._issuers.values():
             await keys.close()
 
-    def _remember(self, name: bytes, typ: str, claims: jws.Claims) -> None:
+    def _remember(self, name: bytes) -> None:
         if len(self._memo) >= _MEMO_SIZE:
             del self._memo[next(iter(self._memo))]
-        self._memo[name] = _Known(typ, claims, self._clock.monotonic() + _MEMO_SECONDS)
+        self._memo[name] = self._clock.monotonic() + _MEMO_SECONDS
 
 
 def _fetch(issuer: str, where: str, http: HttpClient, keep: Path | None) -> Fetch:
@@ -143,5 +133,8 @@ def _seconds(claims: jws.Claims, name: str) -> int:
     return value
 
 
-def _wrong_type(typ: str) -> Unauthenticated:
-    return Unauthenticated(f"this is not a token of type {typ}")
+def _read(token: str, typ: str) -> jws.Unverified:
+    found = jws.read(token)
+    if found.header.typ != typ:
+        raise Unauthenticated(f"this is not a token of type {typ}")
+    return found

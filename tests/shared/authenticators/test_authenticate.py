@@ -5,6 +5,7 @@ import pytest
 from shared.authenticators import Authenticate
 from shared.errors import Unauthenticated, Unavailable
 from shared.identity.keys import Keyring
+from shared.identity.principal import Caller
 from tests.shared.authenticators.world import World, ask
 
 PLACES = ["authorization", "x-api-key", "x-goog-api-key", "api-key"]
@@ -96,6 +97,37 @@ async def test_an_inner_service_that_stands_alone_takes_all_three(world: World) 
     assert (await ask(world.alone, {"txn-token": world.identity_token()})).credential == "identity"
     assert (await ask(world.alone, {"x-api-key": world.delegation_token()})).credential == "delegation"
     assert (await ask(world.alone, {"x-api-key": world.secret})).credential == "key"
+
+
+class Asked:
+    """Knows nobody, and notes whom it is asked about."""
+
+    def __init__(self, *places: bytes) -> None:
+        self.places = frozenset(places)
+        self.asked: list[str] = []
+
+    async def authenticate(self, credential: str) -> Caller | None:
+        self.asked.append(credential)
+        return None
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ({"a": "x"}, (["x"], [])),
+        ({"b": "x"}, ([], ["x"])),
+        ({"a": "x", "b": "x"}, (["x"], ["x"])),
+        ({"a": "x", "b": "y"}, ([], [])),
+        ({"c": "x"}, ([], [])),
+    ],
+)
+async def test_each_is_asked_about_what_stands_in_its_own_headers(
+    headers: dict[str, str], asked: tuple[list[str], list[str]]
+) -> None:
+    first, second = Asked(b"a"), Asked(b"b")
+    with pytest.raises(Unauthenticated):
+        await ask(Authenticate((first, second)), headers)
+    assert (first.asked, second.asked) == asked
 
 
 async def test_who_cannot_tell_does_not_pass_the_question_on(world: World) -> None:
