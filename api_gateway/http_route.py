@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from api_gateway import body_change, header_change, path_templates, response_cache
+from api_gateway import body_change, header_change, idempotency_keys, path_templates, response_cache
 from api_gateway.addresses import AddressRule
 from api_gateway.addresses import problems as address_problems
 from api_gateway.balance.settings import Balance, Concurrency, Seconds, priority_problems
@@ -157,6 +157,7 @@ def _stages(path: str, route: HttpRoute) -> list[str]:
     found += header_change.problems(f"{path}.reply_headers", route.reply_headers)
     found += body_change.problems(f"{path}.request_body", route.request_body)
     found += body_change.problems(f"{path}.reply_body", route.reply_body)
+    found += idempotency_keys.problems(f"{path}.idempotency", route.idempotency)
     found += response_cache.problems(f"{path}.cache", route.cache, route.canaries)
     if route.concurrency is not None:
         found += priority_problems(f"{path}.concurrency.priorities", route.concurrency.priorities)

@@ -12,7 +12,7 @@ import msgspec
 from api_gateway import guard
 from api_gateway.answer import Answer, Keeping, KeptAnswer
 from api_gateway.errand import Errand, Forward
-from api_gateway.idempotency_keys import Claim, Idempotency, IdempotencyKeys
+from api_gateway.idempotency_keys import Claim, Idempotency, IdempotencyKeys, Slot, State
 from api_gateway.relay import relay
 from api_gateway.written_path import written_path
 from shared.asgi import Exchange
@@ -26,6 +26,11 @@ _REPLAYED = (b"idempotent-replayed", b"true")
 _KEY = re.compile(r'"?([!#-\[\]-~]{1,255})"?')
 # These say that nothing was done and when to come back.
 _UNDONE = frozenset((429, 503))
+# Why an answer is not there.
+_GONE: dict[State, str] = {
+    "gone": "was too large to be kept",
+    "kept": "is no longer kept: there was no room left for it",
+}
 
 
 class Conflict(BadRequest):
@@ -46,7 +51,9 @@ class Replay:
         self._forward = forward
 
     async def __call__(self, errand: Errand) -> None:
-        """Raises BadRequest, Conflict, OtherRequest, TooLarge, Unavailable and what forwarding raises."""
+        """Raises BadRequest, Conflict, LimitExceeded, OtherRequest, TooLarge, Unavailable and what forwarding
+        raises.
+        """
         exchange, flight, caller = errand.exchange, errand.flight, errand.caller
         rule = errand.upstream.idempotency
         assert rule is not None
@@ -56,18 +63,18 @@ class Replay:
             return
         # A client that has lost patience will ask again: what it started is brought to its end.
         flight.stay()
-        name, tenant = _name(key, caller, flight.entry.resource), caller.principal.tenant
+        slot = _slot(key, caller, flight.entry.resource)
         claim = Claim(by=flight.entry.id, fingerprint=await _fingerprint(exchange, rule))
-        earlier = await self._keys.claim(name, tenant, claim, rule.keep_seconds)
+        earlier = await self._keys.claim(slot, claim, rule)
         if earlier is not None:
-            answer = _again(earlier, claim)
+            answer = _again(*earlier, claim)
             flight.entry.cache = "replay"
             exchange.stamps.append(_REPLAYED)
             await relay(exchange, flight, answer, errand.upstream)
             return
-        attempt = _Attempt(self._keys, rule, name, tenant, claim)
+        attempt = _Attempt(self._keys, rule, slot, claim)
         try:
-            async with self._keys.standing_by(name, tenant):
+            async with self._keys.standing_by(slot):
                 await self._forward(msgspec.structs.replace(errand, through=attempt.keeping))
         except BaseException as error:
             await attempt.failed(error)
@@ -77,13 +84,10 @@ class Replay:
 class _Attempt:
     """The one request that a key stands for, and what is put on record of it."""
 
-    def __init__(
-        self, keys: IdempotencyKeys, rule: Idempotency, name: str, tenant: str, claim: Claim
-    ) -> None:
+    def __init__(self, keys: IdempotencyKeys, rule: Idempotency, slot: Slot, claim: Claim) -> None:
         self._keys = keys
         self._rule = rule
-        self._name = name
-        self._tenant = tenant
+        self._slot = slot
         self._claim = claim
         self._status = 0
         self._settled = False
@@ -99,21 +103,23 @@ class _Attempt:
         untouched = isinstance(error, Refusal | Unavailable) or (
             isinstance(error, UpstreamFault) and never_sent(error)
         )
-        await self._settle(None if untouched else msgspec.structs.replace(self._claim, state="lost"))
+        await self._settle(None if untouched else "lost")
 
     async def _keep(self, answer: KeptAnswer | None) -> None:
         if self._status in _UNDONE:
             await self._settle(None)
-        elif answer is None:
-            await self._settle(msgspec.structs.replace(self._claim, state="gone", status=self._status))
         else:
-            kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-            await self._settle(msgspec.structs.replace(self._claim, state="kept", **kept))
+            await self._settle("gone" if answer is None else "kept", answer)
 
-    async def _settle(self, after: Claim | None) -> None:
+    async def _settle(self, state: State | None, answer: KeptAnswer | None = None) -> None:
+        """None frees the key."""
         # Without a record the key stays taken: then nobody repeats it, and this answer still goes out.
         with contextlib.suppress(Unavailable):
-            await self._keys.settle(self._name, self._tenant, self._claim, after, self._rule.keep_seconds)
+            if state is None:
+                await self._keys.free(self._slot, self._claim)
+            else:
+                after = msgspec.structs.replace(self._claim, state=state, status=self._status)
+                await self._keys.settle(self._slot, self._claim, after, self._rule, answer)
         self._settled = True
 
 
@@ -130,16 +136,16 @@ def key_of(exchange: Exchange, *, required: bool) -> str:
     return found[1]
 
 
-def _again(earlier: Claim, claim: Claim) -> KeptAnswer:
+def _again(earlier: Claim, answer: KeptAnswer | None, claim: Claim) -> KeptAnswer:
     """The answer that the key stands for. Raises OtherRequest, Conflict."""
     if earlier.fingerprint != claim.fingerprint:
         raise OtherRequest(f"{HEADER}: this key was used for another request: a new request needs a new key")
-    if earlier.state == "kept":
-        return earlier.answer
-    if earlier.state == "gone":
+    if answer is not None:
+        return answer
+    if earlier.state in _GONE:
         raise Conflict(
-            f"{HEADER}: this request was carried out with status {earlier.status}; its answer was too large "
-            "to be kept"
+            f"{HEADER}: this request was carried out with status {earlier.status}; its answer "
+            f"{_GONE[earlier.state]}"
         )
     if earlier.state == "lost":
         raise Conflict(
@@ -149,10 +155,11 @@ def _again(earlier: Claim, claim: Claim) -> KeptAnswer:
     raise Conflict(f"{HEADER}: this request is still being answered: try again later", retry_after=1.0)
 
 
-def _name(key: str, caller: Caller, resource: str) -> str:
+def _slot(key: str, caller: Caller, route: str) -> Slot:
     """Whose key it is, and where: nobody can ask for another one's answer."""
-    parts = (resource, *caller.actors, caller.principal.project, key)
-    return sha256(msgspec.json.encode(parts)).hexdigest()
+    parts = (route, *caller.actors, caller.principal.project, key)
+    name = sha256(msgspec.json.encode(parts)).hexdigest()
+    return Slot(tenant=caller.principal.tenant, route=route, name=name)
 
 
 async def _fingerprint(exchange: Exchange, rule: Idempotency) -> bytes:

@@ -196,3 +196,32 @@ async def test_a_body_that_is_read_for_its_key_still_arrives_whole(tmp_path: Pat
         body = bytes(range(256)) * 1024
         assert (await front.ask("/r0/orders", method="POST", body=body, **KEY)).status == 200
         assert script.asked[0].body == body
+
+
+async def test_a_tenants_answers_have_so_much_room_and_the_oldest_is_not_made_again(tmp_path: Path) -> None:
+    async with keyed(tmp_path, max_answer_bytes=1000, tenant_bytes=2000) as (script, front):
+        script.body = b"x" * 1000
+        for key in ("k1", "k2"):
+            assert (await front.ask("/r0/x", method="POST", body=b"a", idempotency_key=key)).status == 200
+        first = await front.ask("/r0/x", method="POST", body=b"a", idempotency_key="k1")
+        assert (first.status, b"status 200" in first.body, b"no longer kept" in first.body) == (
+            409,
+            True,
+            True,
+        )
+        second = await front.ask("/r0/x", method="POST", body=b"a", idempotency_key="k2")
+        assert (second.status, second.body) == (200, script.body)
+        assert len(script.asked) == 2
+
+
+async def test_a_key_for_which_there_is_no_room_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    async with keyed(tmp_path, tenant_keys=1) as (script, front):
+        assert (await front.ask("/r0/x", method="POST", body=b"a", **KEY)).status == 200
+        more = await front.ask("/r0/x", method="POST", body=b"a", idempotency_key="k2")
+        assert (more.status, b"1 keys" in more.body) == (429, True)
+        assert 86_000 < int(more.headers["retry-after"]) <= 86_400
+        assert (await front.ask("/r0/x", method="POST", body=b"a", **KEY)).status == 200
+        assert (await front.ask("/r0/x", method="POST", body=b"a")).status == 200
+        assert len(script.asked) == 2
+        [entry] = [entry for entry in await front.closed(4) if entry.outcome == "refused"]
+        assert entry.status == 429
