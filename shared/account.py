@@ -146,6 +146,7 @@ class Flight:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        raised = error
         if isinstance(error, asyncio.CancelledError) and self._cut is not None:
             self._task.uncancel()
             error = self._cut
@@ -155,15 +156,25 @@ class Flight:
         hooks = asyncio.create_task(self._run_cut_hooks()) if cut is not None and self.on_cut else None
         try:
             await self._leave(error)
+        except asyncio.CancelledError:  # stopped while the rest of a refused body was read away
+            await self.close()
+            raise
         finally:
             self._account.kill.leave(self._token)
             if self._timer is not None:
                 self._timer.cancel()
             if self._watch is not None:
+                # What ends a task holds the frames it went through, and they this flight.
                 self._watch.cancel()
+                self._watch = None
             if hooks is not None:
                 await hooks
-        return not isinstance(error, asyncio.CancelledError)
+            self.on_cut.clear()
+            self.exchange.let_go()
+        if isinstance(error, asyncio.CancelledError):
+            return False
+        _forget_way(raised)
+        return True
 
     async def _leave(self, error: BaseException | None) -> None:
         if error is None:
@@ -229,7 +240,9 @@ class Flight:
 
     def _watch_client(self) -> None:
         # Most calls are over before anybody could have lost patience, on a busy machine too: a timer is
-        # cheaper than a task.
+        # cheaper than a task. One is enough, also where a request without a body is read.
+        if self._timer is not None:
+            return
         self._timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._watch_now)
 
     def _watch_now(self) -> None:
@@ -256,6 +269,15 @@ class Account:
 
     def __call__(self, exchange: Exchange, dialect: Dialect) -> Flight:
         return Flight(self, exchange, dialect)
+
+
+def _forget_way(error: BaseException | None) -> None:
+    """An error and its causes know the frames that they came through, and those mostly know them: all that a
+    request has made would wait for the collector.
+    """
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _outcome(error: GatestackError, *, started: bool) -> Outcome:

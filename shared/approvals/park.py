@@ -69,7 +69,7 @@ class Park:
         """
         approval = self._approval(flight, grant, arguments, grant.decision.asks or rule)
         bound = binding(grant, approval.digest)
-        asked = await self._book.ask(approval, bound, self._section.most_pending)
+        asked = await self._asked(flight, approval, bound)
         if asked is None:
             raise Unapproved(
                 f"{self._section.most_pending} calls of {approval.principal} wait for approval already",
@@ -77,11 +77,18 @@ class Park:
             )
         id, word = asked
         if word.state == "pending":
+            # A call that is stopped with its process is sent again by its client: that takes nothing back.
+            withdraw = partial(self._book.leave, id, withdraw=True)
+            flight.on_cut.append(withdraw)
             if id == approval.id:
                 # Whoever looks finds it without having been told.
                 with contextlib.suppress(Unavailable):
                     await self._announce(approval)
-            word = await self._waited(flight, grant, id, tell)
+            word = await self._waited(grant, id, tell)
+            flight.on_cut.remove(withdraw)
+            if word.state in ("pending", "void"):
+                with contextlib.suppress(Unavailable):
+                    await self._book.leave(id, withdraw=word.state == "void")
         if word.state == "approved" and self._changed(grant):
             word = Word(state="void")
         flight.entry.findings += (_finding(id, word),)
@@ -101,6 +108,22 @@ class Park:
         if state != "approved":
             raise _refusal("caller", Word(state=state))
         return Consent(by=by)
+
+    async def _asked(self, flight: Flight, approval: Approval, bound: str) -> tuple[str, Word] | None:
+        asking = asyncio.create_task(self._book.ask(approval, bound, self._section.most_pending))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            # Whoever is cut here does not know yet what has been asked for it.
+            flight.on_cut.append(partial(self._take_back, asking))
+            raise
+
+    async def _take_back(self, asking: asyncio.Task[tuple[str, Word] | None]) -> None:
+        asked = await asking
+        if asked is not None and asked[1].state == "pending":
+            await self._book.leave(asked[0], withdraw=True)
+        elif asked is not None and asked[1].state == "approved":
+            await self._book.give_back(asked[0])
 
     def _approval(self, flight: Flight, grant: Grant, arguments: bytes, rule: str) -> Approval:
         caller, decision, now = grant.caller, grant.decision, self._clock.now_us()
@@ -123,18 +146,10 @@ class Park:
             expires=now + int(self._section.open_seconds * 1_000_000),
         )
 
-    async def _waited(self, flight: Flight, grant: Grant, id: str, tell: Tell) -> Word:
-        # A call that is stopped with its process is sent again by its client: that takes nothing back.
-        withdraw = partial(self._book.leave, id, withdraw=True)
-        flight.on_cut.append(withdraw)
+    async def _waited(self, grant: Grant, id: str, tell: Tell) -> Word:
         await tell(id)
         with self._bell.hearing(id) as rung:
-            word = await self._decided(grant, id, rung)
-        flight.on_cut.remove(withdraw)
-        if word.state in ("pending", "void"):
-            with contextlib.suppress(Unavailable):
-                await self._book.leave(id, withdraw=word.state == "void")
-        return word
+            return await self._decided(grant, id, rung)
 
     async def _decided(self, grant: Grant, id: str, rung: asyncio.Event) -> Word:
         """How it stands once it is decided, the time is over, or policy has changed."""

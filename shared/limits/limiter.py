@@ -3,6 +3,7 @@ beside this file, because only there it is atomic.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ _CAN_RESERVE = 1
 _LIMIT_REACHED = 0
 _SETTLED_AND_TOLD = 2
 _NOTHING = Estimate(requests=0).amounts(concurrency=0)
+# Reservations of which nobody knows whether they were made: more of them than this wait to expire.
+_MOST_DOUBTFUL = 10_000
 
 
 class Limiter:
@@ -39,6 +42,7 @@ class Limiter:
         self._life_ms = lease_seconds * 1000
         self._tenants: set[str] = set()
         self._generation = -1
+        self._doubtful: deque[tuple[TenantKeys, str, str]] = deque(maxlen=_MOST_DOUBTFUL)
         self._reserve, self._settle, self._taint = reserve_script(), settle_script(), taint_script()
         # Called with the tenant whose limits left word for somebody.
         self.on_alert: Callable[[str], None] = lambda _: None
@@ -66,6 +70,8 @@ class Limiter:
             reply = await self._run(self._reserve, keys, arguments)
         except Unavailable:
             if taint or not plan.survives_outage or budget != ChainBudget():
+                # It may have been made all the same.
+                self._doubtful.append((names, chain, lease_id))
                 raise
             return Lease(id=lease_id, tenant=tenant, chain=chain, plan=plan, reserved=False)
         except asyncio.CancelledError:
@@ -124,9 +130,12 @@ class Limiter:
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
         """A server that refuses our own scripts is of no more use than one that is gone."""
         try:
-            return await self._redis.run(script, keys, arguments)
+            answer = await self._redis.run(script, keys, arguments)
         except RedisError as error:
             raise Unavailable("limits cannot be counted at the moment, try again", cause=error) from error
+        while self._doubtful:
+            self._release(*self._doubtful.popleft())
+        return answer
 
     def _release(self, names: TenantKeys, chain: str, lease_id: str) -> None:
         """Gives back what a reserve took whose answer nobody waits for any more."""

@@ -1,6 +1,8 @@
 """One entry a request, closed exactly once, with the right outcome, whatever happens inside the frame."""
 
 import asyncio
+import gc
+import weakref
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from shared.errors import BadRequest, Forbidden, Killed, LimitExceeded, Upstream
 from shared.identity.principal import Trace
 from tests.support.exchange import exchange
 from tests.support.frame import CALLER, Frame, OpenWire
-from tests.support.wait import SECONDS
+from tests.support.wait import SECONDS, eventually
 
 
 async def answer(_: Flight, one: Exchange) -> None:
@@ -252,3 +254,39 @@ async def test_a_signed_trace_decides_and_a_header_only_refines_it(inbound: str 
         assert flight._parent is not None
         assert (flight.trace.trace_id, flight._parent.span_id) == ("a" * 32, parent)
         await frame.exchange.reply(200, [], b"")
+
+
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("error", [None, BadRequest("no"), ValueError("a mistake")])
+async def test_all_that_a_request_has_made_goes_with_it(
+    error: Exception | None, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.account._PATIENCE_SECONDS", 0.0 if long else SECONDS)
+    made: list[weakref.ref[object]] = []
+
+    async def stage(flight: Flight, one: Exchange) -> None:
+        async def cut() -> None:
+            flight.check()
+
+        flight.on_cut.append(cut)
+        made.extend((weakref.ref(flight), weakref.ref(one)))
+        await one.body(10)
+        if long:
+            # From then on somebody looks whether its client is still there.
+            await eventually(lambda: flight._watch is not None)
+        if error is not None:
+            raise error.with_traceback(None)
+        await answer(flight, one)
+
+    # The garbage collector would find it as well, at the price of a tenth of all calls.
+    frame = Frame()
+    gc.disable()
+    try:
+        await frame.run(stage)
+        frame.kills.cut = None
+        del frame
+        if error is not None:
+            error.__traceback__ = None
+        await eventually(lambda: [each() for each in made] == [None, None])
+    finally:
+        gc.enable()

@@ -1,8 +1,13 @@
 """The person who decides, for tests of one service: a policy that asks for them, and what waits."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.approvals import Filed, State
+from shared.background import cancelled
+from shared.errors import Unavailable
 from shared.parts import Parts
 from tests.support.serve import Edge
 from tests.support.wait import eventually
@@ -33,6 +38,23 @@ async def decide(parts: Parts, state: State = "approved", why: str = "") -> str:
     filed = await waiting(parts)
     assert await parts.book.decide(filed.approval.id, state, BY, why) == "decided"
     return filed.approval.id
+
+
+@contextlib.asynccontextmanager
+async def approving(parts: Parts) -> AsyncIterator[None]:
+    """Somebody is there who approves what comes to be waited for, even if the state store goes away."""
+
+    async def approve() -> None:
+        while True:
+            with contextlib.suppress(Unavailable):
+                await decide(parts)
+                return
+
+    person = asyncio.create_task(approve())
+    try:
+        yield
+    finally:
+        await cancelled(person)
 
 
 async def state(parts: Parts, approval: str) -> str:
