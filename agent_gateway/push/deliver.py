@@ -5,6 +5,7 @@ What comes of each stands in the ledger before it leaves the queue.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Coroutine
 from typing import Any
@@ -65,8 +66,17 @@ class Deliver:
     async def once(self) -> bool:
         """Everything that is due now; whether there was anything."""
         taken = await self._outbox.take(_AT_ONCE)
-        await asyncio.gather(*(self._one(hook, raw, letter) for hook, raw, letter in taken))
+        await asyncio.gather(*(self._one_or_back(hook, raw, letter) for hook, raw, letter in taken))
         return bool(taken)
+
+    async def _one_or_back(self, hook: str, raw: bytes, letter: Letter) -> None:
+        try:
+            await self._one(hook, raw, letter)
+        except asyncio.CancelledError:
+            # This process ends: another need not wait until the lease is over.
+            with contextlib.suppress(Unavailable, RedisError):
+                await self._outbox.back(hook)
+            raise
 
     async def _one(self, hook: str, raw: bytes, letter: Letter) -> None:
         webhook = await self._webhooks.find(hook)

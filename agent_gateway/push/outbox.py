@@ -121,6 +121,10 @@ class Outbox:
         at = self._now() + int(seconds * 1000)
         await self._redis.run(_LATER, [_queue(hook), _DUE], [raw, msgspec.json.encode(again), at, hook])
 
+    async def back(self, hook: str) -> None:
+        """Gives up what was taken and not brought to its end: it is due at once, for anybody."""
+        await self._redis.execute("ZADD", _DUE, "XX", self._now(), hook)
+
     async def bury(self, hook: str, raw: bytes, letter: Letter, why: str) -> None:
         """Gives a notification up, and says why to whoever looks."""
         note = msgspec.json.encode({"webhook": hook, "letter": letter.id, "why": why, "at": self._now()})

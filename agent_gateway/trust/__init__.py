@@ -29,6 +29,7 @@ class Trust:
         self._redis = redis
         self._clock = clock
         self._drifts: dict[str, Drift] = {}
+        self._noted = 0
 
     def check(self, agent: Agent, caller: Caller) -> None:
         """Raises NotFound where the agent is not this caller's to know, Forbidden while nobody may use it."""
@@ -77,10 +78,14 @@ class Trust:
 
     async def look(self) -> None:
         """Takes over what any process has noticed, and what has been approved since."""
-        try:
-            flat = await self._redis.execute("HGETALL", DRIFT)
-        except (Unavailable, RedisError):
-            return
+        before = -1
+        # What was noted here while the answer was on its way is not in it.
+        while before != self._noted:
+            before = self._noted
+            try:
+                flat = await self._redis.execute("HGETALL", DRIFT)
+            except (Unavailable, RedisError):
+                return
         self._drifts = {flat[at].decode(): _DRIFT.decode(flat[at + 1]) for at in range(0, len(flat), 2)}
 
     async def _approved(self, agent: Agent, judged: Trusted) -> Trusted | None:
@@ -104,6 +109,7 @@ class Trust:
         )
         held = self._drifts.get(agent.name)
         self._drifts[agent.name] = found
+        self._noted += 1
         if held is None or held.pin != found.pin:
             await self._redis.execute("HSET", DRIFT, agent.name, msgspec.json.encode(found))
 

@@ -118,6 +118,9 @@ class Puller:
         """Raises Forbidden where the key is refused, and other GatestackErrors."""
         runs, problems, settled = await self._report.made({n: held.epoch for n, held in self._held.items()})
         wait = 0.0 if self.trouble else LONGEST_WAIT if settled else _UNSETTLED_WAIT
+        if self._outage_seconds:
+            # Who has nothing to say must not pass for who is gone.
+            wait = min(wait, self._outage_seconds / 2)
         holds = {name: held.mark for name, held in self._held.items()}
         body = msgspec.json.encode(Pull(holds=holds, wait_seconds=wait, runs=runs, problems=problems))
         headers = [("authorization", f"Bearer {self._key}"), ("content-type", "application/json")]

@@ -226,7 +226,7 @@ async def test_a_stream_that_falls_silent_is_ended(tmp_path: Path) -> None:
         await more(send, _event("r1", TASK))
         await asyncio.Event().wait()
 
-    settings = {"writer": {"timeouts": {"idle_seconds": 0.3}}}
+    settings = {"writer": {"timeouts": {"idle_seconds": 1}}}
     async with scripted(script) as writer, gateway(tmp_path, writer=writer, settings=settings) as gate:
         async with gate.stream("writer") as events:
             [_, last] = await events.take(2)

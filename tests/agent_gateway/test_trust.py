@@ -1,15 +1,24 @@
 """Cards are believed as far as known keys and approved hashes reach; what has changed waits for a person."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from agent_gateway.catalog import Catalog
+from agent_gateway.config import AgentEntry, CardTrust
+from agent_gateway.trust import Trust
 from agent_gateway.trust.sign import signed
 from shared.agents import DRIFT
 from shared.card_trust import trusted
+from shared.clock import Clock
+from shared.errors import Forbidden
 from shared.identity.jcs import canonical
+from shared.redis_client import Redis
 from tests.agent_gateway.trusting import CARD, Publisher, _by_hand, _refused, _use, card, held
+from tests.support.serve import someone
 from tests.support.wait import eventually
 
 
@@ -74,6 +83,36 @@ async def test_another_process_hears_of_it(tmp_path: Path) -> None:
         drift = {"pin": "x" * 64, "card": {}, "changes": [], "why": "seen elsewhere", "at": 1}
         await gate.parts.redis.execute("HSET", DRIFT, "writer", msgspec.json.encode(drift))
         await eventually(lambda: _refused(gate), "the quarantine")
+
+
+class Late:
+    """Redis, whose first answer comes when the test says so."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self._redis = redis
+
+    async def execute(self, *args: Any) -> Any:
+        found = await self._redis.execute(*args)
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.may_answer.wait()
+        return found
+
+
+async def test_what_is_noticed_while_others_are_asked_what_they_have_is_not_forgotten(redis: Redis) -> None:
+    late = Late(redis)
+    trust = Trust(late, Clock())  # type: ignore[arg-type]
+    found = Catalog({"writer": AgentEntry(url="http://127.0.0.1:1/", trust=CardTrust(pin="0" * 64))})
+    [writer] = found
+    looking = asyncio.create_task(trust.look())
+    await late.asked.wait()
+    with pytest.raises(Forbidden):
+        await trust.accept(writer, card())
+    late.may_answer.set()
+    await looking
+    with pytest.raises(Forbidden):
+        trust.check(writer, someone())
 
 
 async def test_an_approved_card_ends_the_quarantine_and_no_other_does(tmp_path: Path) -> None:

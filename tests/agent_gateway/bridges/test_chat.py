@@ -173,7 +173,7 @@ async def test_garbage_fails_the_task_and_nothing_else(tmp_path: Path, behaviour
 
 async def test_an_endpoint_that_never_ends_is_cut_in_time(tmp_path: Path) -> None:
     never = asyncio.Event()
-    async with ScriptedProvider() as provider, poet(tmp_path, provider, seconds=0.3) as gate:
+    async with ScriptedProvider() as provider, poet(tmp_path, provider, seconds=1) as gate:
         provider.will(held(events(["one"], counted=False)[:1], never, []))
         failed = await said(gate)
         assert failed["status"]["state"] == "TASK_STATE_FAILED"

@@ -1,5 +1,6 @@
 """Notifications reach the client's webhook through the gateway: checked, once, in its own version."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from a2a.types import (
 )
 
 from agent_gateway.call import Wire
+from shared.asgi import Send
+from shared.ledger.row import Row
 from tests.agent_gateway.gateway import Gateway, gateway, message
 from tests.agent_gateway.push.hook import ALLOW, config, states, webhook
 from tests.agent_gateway.test_matrix import every_pair, spoken, started
-from tests.support.agents import Heard, Versatile, agent
+from tests.support.agents import Heard, Versatile, agent, scripted
 from tests.support.serve import someone
 from tests.support.wait import eventually
 
@@ -91,8 +94,13 @@ async def test_a_webhook_that_comes_with_the_message_is_bound_to_the_task_it_sta
         executor.end.set()
         await eventually(lambda: "COMPLETED" in states(hook), "the last notification")
         assert len(states(hook)) == len(set(states(hook)))
-        brought = [row for row in await gate.service.rows(1) if row.action == "push"]
+        # Its delivery is under way before the agent has its answer, and only then is it on record.
+        brought = await eventually(lambda: _brought(gate), "the entry of a notification")
         assert {(row.task, row.principal) for row in brought} == {(task, "user:alice")}
+
+
+async def _brought(gate: Gateway) -> list[Row]:
+    return [row for row in await gate.service.rows(1) if row.action == "push"]
 
 
 async def test_another_can_neither_set_nor_see_nor_delete_a_config(tmp_path: Path) -> None:
@@ -198,6 +206,21 @@ async def test_a_notification_that_waits_outlives_the_process(tmp_path: Path) ->
         async with gateway(tmp_path, writer=writer, section=_slow()) as gate:
             await eventually(lambda: len(hook.heard) > before, "another attempt by the next process")
         assert len({one.headers["x-gatestack-delivery"] for one in hook.heard}) == 1
+
+
+async def test_a_notification_that_was_under_way_is_brought_by_the_next_process_at_once(
+    tmp_path: Path,
+) -> None:
+    async def deaf(_: Heard, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async with agent(Versatile()) as writer, scripted(deaf) as hook:
+        async with gateway(tmp_path, writer=writer, section=_slow()) as gate:
+            await _sent(gate, hook.url)
+            await eventually(lambda: hook.heard, "the first attempt")
+        async with gateway(tmp_path, writer=writer, section=_slow()):
+            await eventually(lambda: len(hook.heard) == 2, "another attempt by the next process")
+    assert len({one.headers["x-gatestack-delivery"] for one in hook.heard}) == 1
 
 
 def _slow() -> dict[str, Any]:

@@ -211,6 +211,18 @@ async def test_nothing_older_is_taken_after_a_restart_with_an_empty_redis(
         await eventually(lambda: "epoch 4 was offered" in world.puller.trouble, "the old one is refused")
 
 
+async def test_a_control_plane_without_news_does_not_pass_for_one_that_is_gone(
+    redis: Redis, tmp_path: Path
+) -> None:
+    between = Between()
+    async with pulling(between, redis, tmp_path, outage_seconds=1.0) as world:
+        between.says(kills=between.signed(b"[1]", 5))
+        await world.taken(5)
+        await eventually(lambda: any(pull.wait_seconds for pull in between.asked), "it waits for news")
+        await world.asked_again()
+        assert max(pull.wait_seconds for pull in between.asked) <= 0.5
+
+
 async def test_the_same_signed_anew_is_taken_so_that_its_key_may_be_retired(world: World) -> None:
     first, second = (
         world.between.signed(b"{}", 3, name="policy"),
