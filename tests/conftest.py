@@ -1,10 +1,17 @@
-"""Fixtures for every test, and which tests share a worker."""
+"""Fixtures for every test, which tests share a worker, and how data is made up."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
+
+# A machine that stands still for a second fails no test, and what fails once fails every time: the examples
+# are the same in every run. Other ones are tried with `--hypothesis-profile search`.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 # Each of these starts processes enough for two cores by itself: one worker runs them one after another.
 HEAVY = ("tests/stack/", "tests/demo/", "tests/llm_gateway/test_local_model.py")

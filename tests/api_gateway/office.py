@@ -111,7 +111,8 @@ async def opened(
         key_file = edge.parts.state_dir / OPERATOR_KEY_FILE
         await eventually(key_file.exists, "the operator's key")
         await eventually(lambda: bool(key_file.read_text()), "the operator's key, written")
-        await eventually(lambda: "policy" in edge.parts.snapshots.epochs(), "the policy")
+        known = {"keys", "kills", "policy"}
+        await eventually(lambda: known <= edge.parts.snapshots.epochs().keys(), "the start")
         http = HttpClient()
         try:
             yield Office(edge, http, key_file)

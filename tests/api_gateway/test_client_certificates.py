@@ -9,6 +9,7 @@ from tests.api_gateway.fronted import fronted
 from tests.support.serve import serving
 from tests.support.tls import Authority
 from tests.support.tls_app import app
+from tests.support.wait import SECONDS
 
 
 async def test_the_certificate_of_the_connection_is_the_credential(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ async def test_the_certificate_of_the_connection_is_the_credential(tmp_path: Pat
         found = []
         for context in contexts:
             transport = httpx.AsyncHTTPTransport(verify=context, http2=True)
-            async with httpx.AsyncClient(transport=transport) as client:
+            async with httpx.AsyncClient(transport=transport, timeout=SECONDS) as client:
                 found.append((await client.get(f"{front.edge.url}/r0/x", headers=claims)).status_code)
         [entry] = await front.closed()
     assert found == [200, 401, 401]

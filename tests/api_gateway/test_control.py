@@ -21,7 +21,8 @@ from tests.support.wait import eventually
 async def edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     monkeypatch.setattr(control_plane, "_REPUBLISH_SECONDS", 0.02)
     async with running(SERVICE, {}, tmp_path) as edge:
-        await eventually(lambda: {"keys", "kills"} <= edge.parts.snapshots.epochs().keys(), "the start")
+        known = {"keys", "kills", "policy"}
+        await eventually(lambda: known <= edge.parts.snapshots.epochs().keys(), "the start")
         yield edge
 
 

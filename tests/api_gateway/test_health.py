@@ -9,7 +9,7 @@ from tests.support.wait import eventually
 
 CHECKED = {
     "strategy": "round_robin",
-    "health": {"path": "/ready", "interval_seconds": 0.05, "timeout_seconds": 1, "rise": 2, "fall": 2},
+    "health": {"path": "/ready", "interval_seconds": 0.05, "timeout_seconds": 15, "rise": 2, "fall": 2},
 }
 
 

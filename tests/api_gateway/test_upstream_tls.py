@@ -41,7 +41,15 @@ async def test_health_checks_use_the_same(tmp_path: Path) -> None:
         route = {
             "urls": [url],
             "tls": {"ca": "ca.pem"},
-            "balance": {"health": {"path": "/up", "interval_seconds": 0.2, "rise": 1, "fall": 1}},
+            "balance": {
+                "health": {
+                    "path": "/up",
+                    "interval_seconds": 0.2,
+                    "timeout_seconds": 15,
+                    "rise": 1,
+                    "fall": 1,
+                }
+            },
         }
         (tmp_path / "api_gateway").mkdir()
         (tmp_path / "api_gateway" / "ca.pem").write_bytes(authority.path.read_bytes())

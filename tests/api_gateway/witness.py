@@ -52,7 +52,7 @@ async def _read(head: bytes, reader: asyncio.StreamReader) -> Seen:
     pairs = [line.partition(":") for line in lines]
     seen = Seen(first.split(" ")[1], [(name, value.strip()) for name, _, value in pairs], b"")
     if "chunked" in seen.all("transfer-encoding"):
-        while size := int(await reader.readline(), 16):
+        while size := int(await reader.readuntil(), 16):
             seen.body += await reader.readexactly(size)
             await reader.readline()
         await reader.readuntil(b"\r\n")

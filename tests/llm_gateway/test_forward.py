@@ -169,7 +169,7 @@ async def test_a_stream_whose_first_event_never_comes_is_given_up(
 
 async def test_a_reply_that_stops_in_the_middle_is_given_up(opened: Open, provider: ScriptedProvider) -> None:
     provider.will(_then(whole(b'{"choices":', headers={"content-length": 5_000}), silence))
-    section = {"main": provider_section(provider, idle_timeout_seconds=0.3)}
+    section = {"main": provider_section(provider, idle_timeout_seconds=1)}
     async with opened(provider, providers=section) as gateway:
         assert (await gateway.ask()).status == 504
 

@@ -41,7 +41,7 @@ async def test_a_stream_that_is_open_when_the_service_stops_ends_with_an_honest_
             rest = asyncio.create_task(reply.read(65_536))
         last = await rest
     assert b"this server is being stopped: send the call again" in last
-    assert provider.last.left.is_set()
+    await eventually(provider.last.left.is_set, "the provider is let go")
     [row] = await rows(redis)
     assert (row.outcome, row.reason) == ("stopped", "unavailable")
 

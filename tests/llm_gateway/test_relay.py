@@ -164,7 +164,7 @@ async def test_a_stream_that_ends_without_its_end_is_broken(
 
 async def test_a_stream_that_goes_silent_is_ended(opened: Open, provider: ScriptedProvider) -> None:
     provider.will(sending(events(PIECES, counted=False)[:2], then=silence))
-    section = {"main": provider_section(provider, idle_timeout_seconds=0.3)}
+    section = {"main": provider_section(provider, idle_timeout_seconds=1)}
     async with opened(provider, providers=section) as gateway:
         heard = await gateway.ask(stream=True)
         assert last_error(heard.body)["code"] == "upstream_timeout"

@@ -3,12 +3,14 @@ kills.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
 from tests.mcp_gateway.conftest import Open
-from tests.mcp_gateway.gateway import Gateway, Heard, http, rule
+from tests.mcp_gateway.gateway import Gateway, Heard, http, rule, stateless
+from tests.mcp_gateway.questions.test_replicas import messages
 from tests.support.mcp_rogue import Rogue
 from tests.support.serve import someone
 from tests.support.wait import SECONDS, eventually
@@ -161,12 +163,16 @@ async def test_a_kill_ends_a_stream_with_an_error_and_the_call_at_the_server(
     server, url = rogue
     async with opened({"r": http(url)}) as gateway:
         params = {"name": "r__silent", "arguments": {}, "_meta": {"progressToken": 1}}
-        calling = asyncio.create_task(gateway.ask("tools/call", params))
-        await eventually(server.reached.is_set, "the call arrived")
-        await gateway.edge.kill(gateway.service.parts, tool="r/silent")
-        async with asyncio.timeout(SECONDS):
-            heard = await calling
-        assert (heard.events[-1]["id"], heard.events[-1]["error"]["code"]) == (1, -32012)
+        body, headers = stateless("tools/call", params)
+        async with (
+            await gateway.open(body, headers=headers) as reply,
+            contextlib.aclosing(messages(reply)) as said,
+            asyncio.timeout(SECONDS),
+        ):
+            assert (await anext(said))["method"] == "notifications/progress"
+            await gateway.edge.kill(gateway.service.parts, tool="r/silent")
+            last = await anext(said)
+        assert (last["id"], last["error"]["code"]) == (1, -32012)
         await eventually(server.left.is_set, "the server was left")
         [row] = [row for row in await gateway.service.rows(1) if row.tool]
         assert row.outcome == "killed"

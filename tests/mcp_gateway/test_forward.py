@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.mcp_gateway.conftest import Open
-from tests.mcp_gateway.gateway import META, http
+from tests.mcp_gateway.gateway import META, http, stateless
 from tests.support.mcp_rogue import Rogue
 from tests.support.wait import eventually
 
@@ -16,11 +16,16 @@ async def test_a_client_that_waits_long_hears_that_it_is_not_forgotten(
     opened: Open, rogue: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_gateway.reply._PULSE_SECONDS", 0.02)
-    async with opened({"r": http(rogue[1]) | {"timeout_seconds": 1}}) as gateway:
-        heard = await gateway.call("r__never")
-        assert heard.headers["content-type"].startswith("text/event-stream")
-        assert heard.body.count(b": still working") >= 2
-        assert heard.events[-1]["error"]["code"] == -32014
+    async with opened({"r": http(rogue[1])}) as gateway:
+        body, headers = stateless("tools/call", {"name": "r__never", "arguments": {}})
+        async with await gateway.open(body, headers=headers) as reply:
+            assert (reply.header("content-type") or "").startswith("text/event-stream")
+            chunks, said = reply.chunks(), b""
+            while said.count(b": still working") < 2:
+                said += await anext(chunks)
+            await gateway.edge.kill(gateway.service.parts, server="r")
+            rest = b"".join([chunk async for chunk in chunks])
+        assert b'"code":-32012' in rest
 
 
 async def test_a_client_that_reads_no_streams_gets_the_answer_alone(opened: Open, one: str) -> None:

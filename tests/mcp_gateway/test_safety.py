@@ -74,7 +74,7 @@ def test_many_small_values_are_counted_and_not_their_commas() -> None:
 async def test_a_call_that_never_ends_is_ended_even_if_it_keeps_talking(
     opened: Open, one: str, seen: Any
 ) -> None:
-    server = http(one) | {"deadline_seconds": 0.3, "timeout_seconds": 30}
+    server = http(one) | {"deadline_seconds": 1, "timeout_seconds": 30}
     async with opened({"one": server}) as gateway:
         heard = await gateway.call("one__forever")
         error = heard.events[-1]["error"] if heard.events else heard.error

@@ -238,4 +238,4 @@ def test_a_call_that_nobody_has_identified_yet_can_only_be_stopped_with_all_othe
 
 def test_the_dimensions_are_those_of_the_design() -> None:
     named = {"tenant", "user", "agent", "key", "chain", "model", "provider", "tool", "server", "skill", "all"}
-    assert set(DIMENSIONS) == named | {"team", "project", "delegation"}
+    assert set(DIMENSIONS) == named | {"team", "project", "principal", "delegation"}

@@ -118,37 +118,37 @@ async def test_nobody_there_is_told_with_the_address_but_not_the_password() -> N
 async def test_something_that_is_no_redis_is_told() -> None:
     async with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         with pytest.raises(Unavailable):
-            await Redis.connect(url, timeout=1.0)
+            await Redis.connect(url)
 
 
 async def test_a_server_that_is_loading_is_not_there_yet() -> None:
     async with server(b"-LOADING the dataset in memory\r\n") as url:
         with pytest.raises(Unavailable, match="LOADING"):
-            await Redis.connect(url, timeout=1.0)
+            await Redis.connect(url)
 
 
 async def test_a_silent_server_is_given_up_and_the_next_connection_answers() -> None:
     async with server(b"+PONG\r\n", b"+PONG\r\n+OK\r\n") as url:
-        redis = await Redis.connect(url, timeout=1.0)
+        redis = await Redis.connect(url)
         results = await asyncio.gather(
             redis.execute("GET", "a"), redis.execute("GET", "b"), return_exceptions=True
         )
         assert [type(result) for result in results] == [Unavailable, Unavailable]
-        await eventually(lambda: redis.generation == 2, "a new connection")
+        await eventually(lambda: redis.generation >= 2, "a new connection")
         await redis.close()
 
 
 async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
     async with server(b"+PONG\r\n+stray\r\n", b"+PONG\r\n") as url:
         redis = await Redis.connect(url)
-        await eventually(lambda: redis.generation == 2, "a new connection")
+        await eventually(lambda: redis.generation >= 2, "a new connection")
         await redis.close()
 
 
 async def test_a_server_that_always_hangs_up_is_not_stormed() -> None:
     async with server(b"+PONG\r\n+stray\r\n") as url:
         redis = await Redis.connect(url)
-        await eventually(lambda: redis.generation == 2, "the first attempt comes at once")
+        await eventually(lambda: redis.generation >= 2, "the first attempt comes at once")
         await eventually(lambda: refused(redis), "the second attempt takes its time")
         await redis.close()
 
@@ -158,7 +158,7 @@ async def test_a_broken_connection_is_replaced_before_a_caller_notices(
 ) -> None:
     other = await Redis.connect(valkey.url)
     await other.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    await eventually(lambda: redis.generation == 2, "the connection is replaced")
+    await eventually(lambda: redis.generation >= 2, "the connection is replaced")
     assert await redis.execute("PING") == b"PONG"
     await other.close()
 

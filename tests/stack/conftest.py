@@ -14,6 +14,8 @@ import pytest_asyncio
 from tests.stack.puppet import perform
 from tests.support.agents import CallingBack as Puppet
 from tests.support.agents import Parts, Patient, RunningAgent, agent
+from tests.support.identity_provider import AUDIENCE, IdentityProvider
+from tests.support.identity_provider import provider as identity_provider
 from tests.support.mcp_servers import Seen, tool_server
 from tests.support.providers import ScriptedProvider, completion
 from tests.support.serve import serving
@@ -29,6 +31,7 @@ RULES: list[dict[str, str]] = [
     {"id": "bob-bad", "sub": "user:bob", "dom": TENANT, "obj": "model:bad-*", "act": "*"},
     {"id": "staff-agents", "sub": "user:alice", "dom": TENANT, "obj": "agent:*", "act": "*"},
     {"id": "bob-agents", "sub": "user:bob", "dom": TENANT, "obj": "agent:*", "act": "*"},
+    {"id": "services-agents", "sub": "service:*", "dom": TENANT, "obj": "agent:*", "act": "*"},
     {"id": "agents-agents", "sub": "agent:*", "dom": TENANT, "obj": "agent:*", "act": "*"},
     {"id": "echo", "sub": "*", "dom": TENANT, "obj": "tool:tools/echo", "act": "*"},
     {"id": "alice-adds", "sub": "user:alice", "dom": TENANT, "obj": "tool:tools/add", "act": "*"},
@@ -113,6 +116,15 @@ def _sections(provider: str, tools: str, agents: dict[str, RunningAgent]) -> dic
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with open_world(tmp_path_factory.mktemp("stack")) as opened:
+async def idp() -> AsyncIterator[IdentityProvider]:
+    """Its tokens stand for the service that they name, in the tenant `org`."""
+    async with identity_provider() as idp:
+        yield idp
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory, idp: IdentityProvider) -> AsyncIterator[World]:
+    mapping = {"sub": "service:{name}", "tenant": {"claim": "org"}}
+    issuer = {"issuer": idp.url, "audiences": [AUDIENCE], "principals": [mapping]}
+    async with open_world(tmp_path_factory.mktemp("stack"), identity={"issuers": [issuer]}) as opened:
         yield opened

@@ -115,7 +115,7 @@ class Ledger:
             [inner] = self._below[edge.id]
             for row in (edge, inner):
                 assert (row.actors, row.tenant, row.chain) == (actors, plan.tenant, chain), node.mark
-            assert (inner.service, _mark(inner)) == (INNER[node.kind], node.mark)
+            assert (inner.service, mark_of(inner)) == (INNER[node.kind], node.mark)
             seen.update((edge.id, inner.id))
             found.append((node, inner))
             for step in node.steps:
@@ -127,7 +127,8 @@ class Ledger:
         return found
 
 
-def _mark(row: Row) -> str:
+def mark_of(row: Row) -> str:
+    """The mark of the call that a service behind the edge wrote this row for."""
     return row.tags[0].replace(".", "/") if row.tags else row.request_id
 
 

@@ -24,7 +24,19 @@ from shared.limits.limiter import Limiter
 from shared.redis_client import Redis
 from shared.store import open_store
 from tests.stack.crew import Crew, Line, Node
-from tests.stack.storm import BAD, CHAINS, TENANTS, Ledger, Rooted, every, outcomes, planned, price, used
+from tests.stack.storm import (
+    BAD,
+    CHAINS,
+    TENANTS,
+    Ledger,
+    Rooted,
+    every,
+    mark_of,
+    outcomes,
+    planned,
+    price,
+    used,
+)
 from tests.support import mcp_child
 from tests.support.providers import Call, ScriptedProvider, completion, error, stream
 from tests.support.stack import Stack, free_ports, running_stack
@@ -168,7 +180,9 @@ async def _cost(plan: Rooted, tree: list[tuple[Node, Row]], limiter: Limiter) ->
 
 
 async def _storm(world: World, plans: list[Rooted]) -> None:
-    """All chains at once."""
+    """All chains at once. The models that those who left were waiting for think until that is on record:
+    an answer that comes sooner may find them still there.
+    """
     owners = sorted({(plan.tenant, plan.user, plan.scarce) for plan in plans})
     keys = {
         owner: await world.stack.key(owner[1], owner[0], **({"budget": SCARCE} if owner[2] else {}))
@@ -179,7 +193,11 @@ async def _storm(world: World, plans: list[Rooted]) -> None:
         await asyncio.gather(
             *(_chain(world, client, plan, keys[plan.tenant, plan.user, plan.scarce]) for plan in plans)
         )
+        left = {plan.root.mark for plan in plans if plan.leaves}
+        await eventually(partial(_gone, world, left), "every leaving is on record", seconds=SECONDS)
     finally:
+        for over in world.provider.held.values():
+            over.set()
         await client.close()
 
 
@@ -188,12 +206,11 @@ async def _chain(world: World, client: Crew, plan: Rooted, key: str) -> None:
         await client.call(plan.root, key)
         return
     thinking = f"{plan.root.mark}/m"
-    over = world.provider.held[thinking] = asyncio.Event()
+    world.provider.held[thinking] = asyncio.Event()
     waiting = asyncio.create_task(client.call(plan.root, key))
     await world.provider.asked[thinking].wait()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    over.set()
 
 
 def _lines(world: World, plans: list[Rooted]) -> dict[str, Line] | None:
@@ -205,17 +222,26 @@ def _lines(world: World, plans: list[Rooted]) -> dict[str, Line] | None:
     return None if missing - {plan.root.mark for plan in plans if plan.leaves} else by_mark
 
 
+async def _gone(world: World, left: set[str]) -> bool:
+    """Whether the ledger says of each of these calls that its client has gone."""
+    rows = await _recorded(world)
+    return left <= {mark_of(row) for row in rows if row.outcome == "client_gone"}
+
+
 async def _rows(world: World, count: int) -> list[Row] | None:
-    """What the chains left in the ledger, once it is all there; making their keys is not of it."""
+    """What the chains left in the ledger, once it is all there."""
+    rows = await _recorded(world)
+    return rows if len(rows) >= count else None
+
+
+async def _recorded(world: World) -> list[Row]:
+    """What the chains have left in the ledger so far; making their keys is not of it."""
     store = open_store(f"sqlite://{world.stack.directory}/state/gatestack.db")
     try:
         sealed = [row for writer in await store.writers() async for row in store.rows(writer)]
     finally:
         await store.close()
-    if len(sealed) < count:
-        return None
-    rows = [row for each in sealed if (row := opened(each.body)).tenant in TENANTS and not row.checkpoint]
-    return rows if len(rows) >= count else None
+    return [row for each in sealed if (row := opened(each.body)).tenant in TENANTS and not row.checkpoint]
 
 
 @contextlib.asynccontextmanager

@@ -242,12 +242,13 @@ def configuration(directory: Path, ports: dict[str, int], sections: dict[str, An
     policy = sections.get("policy", {})
     whole: dict[str, Any] = {
         "state": {"dir": str(directory / "state")},
+        "kill": {"max_age_seconds": 10},
+        **{name: section for name, section in sections.items() if name not in SERVICES},
         "identity": {
             "keys_dir": str(directory / "keys"),
             "trust": {name: f"{url}/.well-known/jwks.json" for name, url in urls.items()},
+            **sections.get("identity", {}),
         },
-        "kill": {"max_age_seconds": 10},
-        **{name: section for name, section in sections.items() if name not in SERVICES},
         "policy": {
             **policy,
             "rules": [OPERATOR_RULE, *policy.get("rules", [])],

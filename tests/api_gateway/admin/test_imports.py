@@ -9,7 +9,7 @@ import pytest
 from tests.api_gateway.admin.desk import HIDDEN, SERVER, desk_at, kept
 from tests.api_gateway.office import Answer, Office, opened
 from tests.support.mcp_registry import Registry
-from tests.support.serve import rows, serving
+from tests.support.serve import serving
 
 PATH = "/catalog/servers/import"
 
@@ -53,7 +53,7 @@ async def test_an_import_is_an_entry_with_who_why_and_what(
     desk: Office, elsewhere: tuple[Registry, str]
 ) -> None:
     await bring(desk, elsewhere[1], reason="for team weather", limit=1)
-    row = [row for row in await rows(desk.edge.parts.redis, "system") if "import" in row.method][-1]
+    row = [row for row in await desk.edge.rows_now("system") if "import" in row.method][-1]
     assert (row.principal, row.resource, row.action) == ("user:operator", "admin:catalog", "manage")
     assert row.detail == "for team weather"
     assert row.findings == (f"import:{elsewhere[1]}", "catalog:server/com.example/s0@1.0.0")

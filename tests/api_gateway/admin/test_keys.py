@@ -64,7 +64,7 @@ async def test_the_list_says_when_a_key_was_last_used(office: Office) -> None:
 
 
 async def test_a_key_has_limits_of_its_own_that_no_other_key_feels(office: Office) -> None:
-    mine = await office.key("user:admin", "acme", limits=["requests/hour=2", "concurrency=5"])
+    mine = await office.key("user:admin", "acme", limits=["requests/month=2", "concurrency=5"])
     other = await office.key("user:admin", "acme")
     assert [await status(office, mine) for _ in range(3)] == [200, 200, 429]
     assert await status(office, other) == 200
@@ -82,7 +82,7 @@ async def test_the_command_line_rotates_both_kinds_of_keys(office: Office, tmp_p
     key = listed.json["keys"][0]["id"]
     shown = await office.say("keys", "rotate", key, "--overlap", "30m")
     assert (shown.code, shown.out.startswith("gsk_")) == (0, True)
-    assert (await office.say("keys", "rotate", key, "--overlap", "soon")).code == 1
+    assert (await office.say("keys", "rotate", key, "--overlap", "soon")).code == 2
     assert said("keys", "rotate-signer", "llm_gateway", "--keys-dir", str(tmp_path)).code == 1
     before = Signer.load_or_create(tmp_path, "llm_gateway")
     made = said("keys", "rotate-signer", "llm_gateway", "--keys-dir", str(tmp_path), "--json")

@@ -12,7 +12,6 @@ from shared.catalog_entries import CatalogEntry
 from shared.store.objects import new_entry
 from tests.api_gateway.admin.desk import HIDDEN, SERVER, SKILL, desk_at, etag, kept
 from tests.api_gateway.office import Answer, Office
-from tests.support.serve import rows
 
 STATE = "/catalog/skills/state?reason=outdated"
 
@@ -50,7 +49,7 @@ async def test_a_change_of_state_says_why_and_is_an_entry(desk: Office) -> None:
     await change(desk, "deleted")
     [one] = (await desk.ask("GET", "/catalog/skills")).body["skills"]
     assert (one["state"], one["by"], one["reason"]) == ("deleted", "user:operator", "outdated")
-    found = [row for row in await rows(desk.edge.parts.redis, "system") if row.action == "manage"]
+    found = [row for row in await desk.edge.rows_now("system") if row.action == "manage"]
     made, _, gone = (row for row in found if row.resource == "admin:catalog")
     assert (made.principal, made.detail) == ("user:operator", "asked for (author: alice)")
     assert made.findings == ("catalog:skill/refund@1.0.0",)

@@ -1,5 +1,7 @@
 """Who runs what: every process says so, and how long a change took is measured."""
 
+import re
+
 from api_gateway.admin.status import Convergence, convergence
 from shared.roll_call import REPLICAS, Replica
 from tests.api_gateway.office import Office
@@ -32,17 +34,21 @@ def test_convergence_is_what_the_last_of_those_took_that_were_there() -> None:
 
 async def test_an_edge_says_what_it_runs_and_how_fast_it_got_a_change(office: Office) -> None:
     async def taken() -> bool:
-        await office.ask("POST", "/kills", {"selector": {"agent": "x"}})
         found = (await office.ask("GET", "/status")).body
         return bool(found["replicas"]) and found["snapshots"]["kills"]["ms"] is not None
 
+    async def well() -> bool:
+        # Who stands still between two looks at a clock says for a while that it is off.
+        found = (await office.ask("GET", "/status")).body
+        [edge] = found["replicas"]
+        assert (edge["service"], edge["gone"], edge["problems"]) == ("api_gateway", False, [])
+        assert found["database"] == ""
+        return bool(edge["unconfirmed"]["kills"] < 5 and abs(edge["skew_ms"]) < 1000)
+
+    # Once: of a list that changes all the time nobody says in time that they run it.
+    await office.ask("POST", "/kills", {"selector": {"agent": "x"}})
     await eventually(taken, "a kill list that the edge took over")
-    found = (await office.ask("GET", "/status")).body
-    [edge] = found["replicas"]
-    assert (edge["service"], edge["gone"], edge["problems"]) == ("api_gateway", False, [])
-    assert edge["unconfirmed"]["kills"] < 5
-    assert abs(edge["skew_ms"]) < 1000
-    assert found["database"] == ""
+    await eventually(well, "an edge that is in time")
 
 
 async def test_the_command_shows_who_is_gone_and_who_is_behind(office: Office) -> None:
@@ -57,7 +63,7 @@ async def test_the_command_shows_who_is_gone_and_who_is_behind(office: Office) -
     await redis.execute("HSET", REPLICAS, "late", late)
     said = await office.say("status")
     assert said.code == 1
-    assert "gone, 60" in said.out
+    assert re.search(r"gone, 6\d", said.out)
     found = (await office.say("status", "--json")).json
     assert found["snapshots"]["kills"]["behind"] == 1
     assert not found["ok"]

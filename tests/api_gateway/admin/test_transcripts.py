@@ -78,8 +78,9 @@ class Office(Struct, frozen=True):
 async def office(tmp_path: Path, valkey: EmbeddedValkey, redis: Redis) -> AsyncIterator[Office]:
     async with running(SERVICE, {"policy": POLICY}, tmp_path, redis=valkey.url) as edge:
         file = edge.parts.state_dir / OPERATOR_KEY_FILE
-        await eventually(lambda: {"keys", "kills"} <= edge.parts.snapshots.epochs().keys(), "the start")
-        await eventually(file.exists, "the operator's key")
+        known = {"keys", "kills", "policy"}
+        await eventually(lambda: known <= edge.parts.snapshots.epochs().keys(), "the start")
+        await eventually(lambda: file.exists() and file.read_text(), "the operator's key")
         http = HttpClient()
         try:
             yield Office(edge, http, file.read_text().strip())

@@ -9,6 +9,7 @@ from tests.api_gateway.fronted import fronted
 from tests.support.serve import serving
 from tests.support.tls import Authority
 from tests.support.tls_app import app
+from tests.support.wait import SECONDS
 
 
 async def test_a_foreign_page_does_not_use_the_certificate_of_whoever_looks_at_it(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ async def test_a_foreign_page_does_not_use_the_certificate_of_whoever_looks_at_i
     async with (
         serving(app) as url,
         fronted(tmp_path, {"urls": [url]}, tls=tls, client_certificates=[known]) as front,
-        httpx.AsyncClient(verify=alice) as client,
+        httpx.AsyncClient(verify=alice, timeout=SECONDS) as client,
     ):
 
         async def sent(method: str = "POST", **headers: str) -> int:

@@ -33,7 +33,7 @@ def doubled(levels: int) -> dict[str, Any]:
         ({"$defs": doubled(16), "properties": {"x": {"$ref": "#/$defs/s0"}}}, False),
     ],
 )
-@pytest.mark.timeout(15)
+@pytest.mark.timeout(60)
 async def test_a_schema_costs_its_server_and_nobody_else(opened: Open, schema: Any, refused: bool) -> None:
     server = Shifting(tool("t", inputSchema={"type": "object"} | schema), tool("other"))
     async with serving(server) as url, opened({"s": http(url)}, scan="off") as gateway:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway.upstreams import http as http_upstream
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import http
 from tests.support.mcp_rogue import Rogue
 from tests.support.serve import someone
-from tests.support.wait import eventually
+from tests.support.wait import SECONDS, eventually
 
 Server = tuple[Rogue, str]
 PATH = "/servers/r/mcp"
@@ -42,7 +43,7 @@ def either(request: pytest.FixtureRequest, rogue: Server, legacy_rogue: Server) 
 async def test_a_server_that_fails_fails_clearly(
     opened: Open, either: Server, tool: str, code: int, text: str
 ) -> None:
-    server = http(either[1]) | {"timeout_seconds": 0.3 if tool == "never" else 20}
+    server = http(either[1]) | {"timeout_seconds": 1 if tool == "never" else 20}
     async with opened({"r": server}, max_result_bytes=1_000_000) as gateway:
         heard = await gateway.call(tool, path=PATH)
         assert heard.status == 200
@@ -61,7 +62,7 @@ async def test_a_server_that_is_busy_says_until_when(opened: Open, either: Serve
 
 
 async def test_a_server_that_goes_silent_ends_the_stream_with_an_error(opened: Open, either: Server) -> None:
-    async with opened({"r": http(either[1]) | {"timeout_seconds": 0.3}}) as gateway:
+    async with opened({"r": http(either[1]) | {"timeout_seconds": 1}}) as gateway:
         params = {"name": "silent", "arguments": {}, "_meta": {"progressToken": "p"}}
         heard = await gateway.ask("tools/call", params, path=PATH)
         note, last = heard.events
@@ -118,7 +119,11 @@ async def test_a_server_that_asks_its_client_is_answered(opened: Open, legacy_ro
         assert legacy_rogue[0].answers[0]["id"] == "q1"
 
 
-async def test_each_principal_has_its_own_session(opened: Open, legacy_rogue: Server) -> None:
+async def test_each_principal_has_its_own_session(
+    opened: Open, legacy_rogue: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine may take longer than a gateway that stops would.
+    monkeypatch.setattr(http_upstream, "_FAREWELL_SECONDS", SECONDS)
     server, url = legacy_rogue
 
     def used() -> list[str]:
