@@ -1,7 +1,10 @@
 """`gatestack`: run the stack, and ask or tell it things. Human output by default, `--json` everywhere."""
 
 import importlib
+import io
+import os
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -9,6 +12,9 @@ from rich.console import Console
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.show import Output, harmless
 from api_gateway.cli.usage import PARAMETERS, explained, release
+
+# As shells write it of programs that an interrupt has ended.
+_INTERRUPTED = 130
 
 # Modules, in the order of the help.
 _NOUNS = (
@@ -44,6 +50,7 @@ def command_line(word: str = "") -> App:
         version_flags=["--version"],
         default_parameter=PARAMETERS,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     noun = _VERBS.get(word, word)
     for name in (noun,) if noun in _NOUNS else _NOUNS:
@@ -52,8 +59,30 @@ def command_line(word: str = "") -> App:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0, 1 when a command failed, 2 when it was called wrongly or the configuration is wrong."""
-    words = sys.argv[1:] if argv is None else argv
+    """Exit code 0, 1 when a command failed, 2 when it was called wrongly or the configuration is wrong; 130
+    when it was interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that has no letter for something gets its number.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _done(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OSError as error:
+        _into_nothing()
+        # Who stops to read, like `head`, knows it.
+        if not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: " if error.filename else ""
+            print(harmless(f"gatestack: {where}{error.strerror or error}"), file=sys.stderr)
+        return 1
+    return code
+
+
+def _done(words: Sequence[str]) -> int:
     app = command_line(words[0] if words else "")
     try:
         result = app(words, exit_on_error=False, print_error=False, console=Console())
@@ -67,3 +96,9 @@ def main(argv: list[str] | None = None) -> int:
         result.show()
         return result.code
     return int(result or 0)
+
+
+def _into_nothing() -> None:
+    """What is still to be written at the end would fail once more."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

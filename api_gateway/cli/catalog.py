@@ -29,8 +29,9 @@ def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
 
 
 @agents.command
-def search(text: str, *, skill: str = "", tag: str = "", remote: Remote = _HERE) -> Output:
-    """List the agents that you may use and that do something like TEXT, by words and by meaning, best first.
+def search(text: str = "", *, skill: str = "", tag: str = "", remote: Remote = _HERE) -> Output:
+    """List the agents that you may use and that do something like TEXT, by words and by meaning, best first;
+    without it all of them, those of the configuration too.
 
     Parameters
     ----------
@@ -136,7 +137,11 @@ def told(found: dict[str, Any]) -> list[str]:
     return text
 
 
-_NONE = table((), (), empty="no agent is registered")
+_NONE = table(
+    (),
+    (),
+    empty="no agent is registered; `gatestack catalog agents search` shows those of the configuration too",
+)
 
 
 def _previewed(seen: dict[str, Any]) -> list[str]:

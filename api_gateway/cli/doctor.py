@@ -71,4 +71,6 @@ def _running(remote: Remote) -> list[Finding]:
         return processes(remote.get("/status"))
     except CommandFailed as error:
         do = "start the edge, or name it with --url and --key-file"
+        if error.answer is not None:
+            do = "name a key with --key-file that policy allows `read` of admin:status"
         return [Finding(level="error", check="services", what=str(error), do=do)]

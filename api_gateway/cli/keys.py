@@ -2,17 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from api_gateway.cli.remote import CommandFailed, Remote, named
 from api_gateway.cli.show import Output, lines, table, when
-from api_gateway.cli.usage import AsJson
+from api_gateway.cli.usage import AsJson, micros
 from shared.identity.principal import ChainBudget
 from shared.identity.signing import Signer
 
 _HERE = Remote()
+Quiet = Annotated[bool, Parameter(help="Print the secret alone, for $(…).")]
 _SPAN = re.compile(r"(\d{1,7})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 app = App(name="keys", help="Virtual keys: who may call, and how much.")
@@ -36,6 +37,7 @@ def create(
     usd: float = 0,
     tokens: int = 0,
     limit: tuple[str, ...] = (),
+    quiet: Quiet = False,
     remote: Remote = _HERE,
 ) -> Output:
     """Make a key. Its secret is shown this once.
@@ -58,7 +60,7 @@ def create(
         What the key may use in all: requests/minute=600, tokens/day=2000000, micros/month=5000000 (dollars in
         millionths), concurrency=10; may be given more than once.
     """
-    budget = ChainBudget(micros=round(usd * 1_000_000) if usd else None, tokens=tokens or None)
+    budget = ChainBudget(micros=micros(usd) or None, tokens=tokens or None)
     body = {
         "sub": sub,
         "tenant": tenant,
@@ -72,12 +74,8 @@ def create(
         "name": name,
     }
     made = remote.post("/keys", body)
-    human = lines(
-        made["secret"],
-        "",
-        f"key {made['id']} for {made['sub']} in {made['tenant']}. Keep it: it is not shown again.",
-    )
-    return Output(made, human, as_json=remote.json)
+    told = f"key {made['id']} for {made['sub']} in {made['tenant']}"
+    return Output(made, lines(*_once(made["secret"], told, quiet)), as_json=remote.json)
 
 
 @app.command(name="list")
@@ -93,7 +91,7 @@ def listing(*, tenant: str = "", remote: Remote = _HERE) -> Output:
 
 
 @app.command
-def rotate(key: str, *, overlap: str = "24h", remote: Remote = _HERE) -> Output:
+def rotate(key: str, *, overlap: str = "24h", quiet: Quiet = False, remote: Remote = _HERE) -> Output:
     """Give a key a new secret, shown this once; the key keeps its id, limits and history.
 
     Parameters
@@ -104,11 +102,8 @@ def rotate(key: str, *, overlap: str = "24h", remote: Remote = _HERE) -> Output:
         How long its secret until now stays good: 90s, 30m, 24h, 7d; 0s for not at all.
     """
     made = remote.post(f"/keys/{named(key)}/rotate", {"overlap": _seconds(overlap)})
-    until = f"The secret until now is good until {when(made['old_until'])}."
-    human = lines(
-        made["secret"], "", f"key {key} has this new secret. Keep it: it is not shown again. {until}"
-    )
-    return Output(made, human, as_json=remote.json)
+    told = f"key {key} has this new secret; the one until now is good until {when(made['old_until'])}"
+    return Output(made, lines(*_once(made["secret"], told, quiet)), as_json=remote.json)
 
 
 @app.command(name="rotate-signer")
@@ -141,6 +136,10 @@ def revoke(key: str, *, remote: Remote = _HERE) -> Output:
     return Output(answer, lines(f"revoked {key}"), as_json=remote.json)
 
 
+def _once(secret: str, told: str, quiet: bool) -> list[str]:
+    return [secret] if quiet else [secret, "", f"{told}. Keep it: it is not shown again."]
+
+
 def _state(key: dict[str, Any]) -> str:
     if key["revoked_at"]:
         return "revoked"
@@ -156,5 +155,5 @@ def _used(key: dict[str, Any]) -> str:
 def _seconds(text: str) -> int:
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise CommandFailed(f"{text!r} is no span of time: write 90s, 30m, 24h or 7d")
+        raise CommandFailed(f"{text!r} is no span of time: write 90s, 30m, 24h or 7d", 2)
     return int(match[1]) * _UNITS[match[2]]

@@ -5,7 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed, Remote, named
-from api_gateway.cli.show import Output, lines, table
+from api_gateway.cli.show import Output, lines, table, when
 
 _HERE = Remote()
 app = App(name="kill", help="The kill switch: new calls are refused and open ones cut, in all four services.")
@@ -22,8 +22,8 @@ def add(*selector: str, reason: str = "", dry_run: bool = False, remote: Remote 
     Parameters
     ----------
     selector
-        One or more of tenant=, team=, project=, user=, agent=, key=, chain=, delegation=, model=,
-        provider=, tool=, server=, skill= (globs), or all.
+        One or more of tenant=, team=, project=, principal=, user=, agent=, key=, chain=, delegation=,
+        model=, provider=, tool=, server=, skill= (globs), or all.
     reason
         Why; kept with the kill, told to those it stops, and shown in the list.
     dry_run
@@ -41,10 +41,9 @@ def add(*selector: str, reason: str = "", dry_run: bool = False, remote: Remote 
 def listing(*, remote: Remote = _HERE) -> Output:
     """List the kills in force."""
     found = remote.get("/kills")
-    rows = [(k["id"], _written(k["selector"]), k["reason"], k["by"]) for k in found["kills"]]
-    return Output(
-        found, table(("id", "stops", "reason", "by"), rows, empty="nothing is killed"), as_json=remote.json
-    )
+    rows = [(k["id"], _written(k["selector"]), when(k["at"]), k["by"], k["reason"]) for k in found["kills"]]
+    headings = ("id", "stops", "since", "by", "reason")
+    return Output(found, table(headings, rows, empty="nothing is killed"), as_json=remote.json)
 
 
 @app.command
@@ -62,6 +61,8 @@ def _parsed(parts: tuple[str, ...]) -> dict[str, str]:
             raise CommandFailed(f"{part!r}: write it as dimension=value, like agent=planner, or all", 2)
         if equals and not value:
             raise CommandFailed(f"{part!r} names nobody: write {part}* for every {name}", 2)
+        if name in selector:
+            raise CommandFailed(f"{name}= stands twice, and all parts have to match: make two kills", 2)
         selector[name] = value or "*"
     if not selector:
         raise CommandFailed("say what to stop, like agent=planner or chain=<id>", 2)

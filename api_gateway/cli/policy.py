@@ -43,7 +43,7 @@ def explain(
     tenant
         Where; without it, your own.
     team
-        The origin's, as its key would say it: nobody is looked up. The same for tier and project.
+        The origin's, as its key would say it: nobody's key is looked up. The same for tier and project.
     resource
         model:<alias>, tool:<server>/<name>, agent:<name>, route:<name>, admin:<area>
     role
@@ -63,7 +63,10 @@ def explain(
         "facts": _facts(fact),
     }
     answer = remote.post("/policy/explain", body)
-    return Output(answer, lines(*_told(answer)), as_json=remote.json, code=0)
+    told = _told(answer)
+    if not answer["decision"]["allowed"] and not (team or tier or project or role):
+        told.append("asked without --team, --tier, --project and --role: rules for those did not count")
+    return Output(answer, lines(*told), as_json=remote.json)
 
 
 @app.command
@@ -178,6 +181,8 @@ def _facts(parts: tuple[str, ...]) -> dict[str, Any]:
         *path, last = name.split(".")
         for step in path:
             place = place.setdefault(step, {})
+            if not isinstance(place, dict):
+                raise CommandFailed(f"{part!r}: {step} has a value already, and cannot have members", 2)
         place[last] = _value(value)
     return facts
 

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH = 240
+# No longer than an id or a moment: what is not broken up, however narrow the terminal is, so that it can be
+# copied.
+_WHOLE = 32
 
 
 class Output:
@@ -50,6 +54,9 @@ def table(
         for row in rows:
             # Callers choose some of what stands in them: none of it is markup.
             drawn.add_row(*(Text(harmless(str(cell))) for cell in row))
+        for place, column in enumerate(drawn.columns):
+            widths = [cell_len(str(each)) for each in (column.header, *(row[place] for row in rows))]
+            column.min_width = max((width for width in widths if width <= _WHOLE), default=0)
         console.print(drawn)
 
     return show

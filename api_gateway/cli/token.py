@@ -7,6 +7,7 @@ from cyclopts import App
 
 from api_gateway.cli.remote import CommandFailed, Remote
 from api_gateway.cli.show import Output, lines, when
+from api_gateway.cli.usage import micros
 
 _HERE = Remote()
 
@@ -71,7 +72,7 @@ def token(
         "project": project,
         "tier": tier,
         "scope": scope,
-        "budget": {"micros": round(usd * 1_000_000)} if usd else {},
+        "budget": {"micros": micros(usd)} if usd else {},
         "seconds": seconds,
     }
     made = remote.post("/tokens", body)

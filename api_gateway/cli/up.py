@@ -14,6 +14,7 @@ from pathlib import Path
 from cyclopts import App
 
 from api_gateway.cli.config import check
+from api_gateway.cli.leftovers import leftovers_gone
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.usage import ConfigFile
 from api_gateway.config import Section, problems
@@ -31,6 +32,10 @@ _BACK_OFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_SECONDS = 30.0
 # Of what a service says on its standard output.
 _LONGEST_LINE = 2**24
+_NO_RULES = (
+    "the section policy has no rules: nobody may do anything, and no operator can change that while it runs. "
+    "Write some, like those of examples/gatestack.yaml, and start again"
+)
 _READY_SECONDS, _GLANCE_SECONDS = 10.0, 0.05
 # The edge stops first, so that nothing new comes in while the others finish.
 _STOP_ORDER = ("api_gateway", "agent_gateway", "mcp_gateway", "llm_gateway")
@@ -74,7 +79,8 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
             stack.push_async_callback(valkey.stop)
             watching = asyncio.create_task(valkey.watch())
             stack.callback(watching.cancel)
-        children = {service: Child(service, config, stop) for service in SERVICES}
+        inherited = await stack.enter_async_context(leftovers_gone(state_dir, stop, _STOP_SECONDS, _say))
+        children = {service: Child(service, config, stop, inherited) for service in SERVICES}
         tasks = [asyncio.create_task(child.keep()) for child in children.values()]
         if await _all_listen(children, stop) and await _all_ready(children, stop):
             key, plane = state_dir / OPERATOR_KEY_FILE, loaded.shared.control.plane
@@ -82,6 +88,8 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
                 await _written(key, stop)
             _say(f"ready. The edge is at {children['api_gateway'].url}")
             _say(f"it obeys the control plane at {plane}" if plane else f"the operator's key is in {key}")
+            if not plane and not loaded.shared.policy.rules:
+                _say(_NO_RULES)
         await stop.wait()
         lost = [service for service, child in children.items() if child.gave_up]
         _say(f"stopping: {', '.join(lost)} cannot start" if lost else "stopping")
@@ -94,13 +102,15 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
 class Child:
     """One service in a process of its own; started again when it dies, with growing pauses. One that has
     never listened, since its configuration or its address is of no use, has said why and is given up.
+    `inherited` are descriptors that it holds for as long as it lives.
     """
 
-    def __init__(self, service: str, config: Path, stop: asyncio.Event) -> None:
+    def __init__(self, service: str, config: Path, stop: asyncio.Event, inherited: tuple[int, ...]) -> None:
         self._command = (sys.executable, "-m", service, "--config", str(config))
         self._service = service
         self._ready_line = re.compile(rf"{service} listens on (\S+)")
         self._stop = stop
+        self._inherited = inherited
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
         self.listening = asyncio.Event()
@@ -146,6 +156,7 @@ class Child:
             limit=_LONGEST_LINE,
             env=environment,
             start_new_session=True,
+            pass_fds=self._inherited,
         )
         self._process = process
         assert process.stdout is not None

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests.project.tree import ROOT, name_of
+from tests.project.tree import PACKAGES, ROOT, name_of, python_files
 
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_NAMED = re.compile(r"`(gatestack [^`\n]+)`")
+_WITHIN = re.compile(r"\$\((gatestack [^)]*)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -47,13 +49,28 @@ def anchors(page: Path) -> set[str]:
 
 
 def commands() -> Iterator[Block]:
-    """Every line of a shell block that calls `gatestack`, without what a shell adds to it."""
+    """Every line of a shell block that calls `gatestack`, or does so within `$(…)`."""
     for block in blocks("sh"):
         for number, line in enumerate(block.text.split("\n"), 1):
             page, _, first = block.place.partition(":")
-            if line.startswith("gatestack "):
-                yield Block(f"{page}:{int(first) + number}", "gatestack", line)
+            within = [line] if line.startswith("gatestack ") else _WITHIN.findall(line)
+            for command in within:
+                yield Block(f"{page}:{int(first) + number}", "gatestack", command)
+
+
+def named_commands() -> Iterator[Block]:
+    """Every command, whole or not, that a sentence of a page or of the source names."""
+    for path in (*PAGES, *python_files(*PACKAGES)):
+        text = path.read_text()
+        for match in _NAMED.finditer(_BLOCK.sub(_blank, text)):
+            line = text.count("\n", 0, match.start()) + 1
+            yield Block(f"{name_of(path)}:{line}", "gatestack", match[1])
 
 
 def _prose(page: Path) -> str:
     return _BLOCK.sub("", page.read_text())
+
+
+def _blank(block: re.Match[str]) -> str:
+    """As many characters and lines as the block had."""
+    return re.sub(r"[^\n]", " ", block[0])

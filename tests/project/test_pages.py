@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from msgspec import Struct
-from msgspec.structs import fields
+from cyclopts import CycloptsError, MissingArgumentError
 
 import agent_gateway.config
-import api_gateway.config
 import api_gateway.http_route
 import llm_gateway.config
 import mcp_gateway.config
@@ -25,15 +23,10 @@ from shared.policy.condition import FUNCTIONS, NAMES
 from shared.policy.document import PolicyDocument
 from shared.policy.rules import Rule
 from shared.policy.rules import problems as policy_problems
-from tests.project.snippets import PAGES, Block, anchors, blocks, commands, links
+from tests.project.sections import SECTIONS, kinds
+from tests.project.snippets import PAGES, Block, anchors, blocks, commands, links, named_commands
 from tests.project.tree import ROOT, SERVICES, name_of
 
-_SECTIONS: dict[str, Any] = {
-    "api_gateway": api_gateway.config.Section,
-    "llm_gateway": llm_gateway.config.Section,
-    "mcp_gateway": mcp_gateway.config.Section,
-    "agent_gateway": agent_gateway.config.Section,
-}
 # What a piece of a configuration is, by its first name: what stands below that, or an item of a list.
 _PIECES: dict[str, Any] = {
     "routes": list[api_gateway.http_route.HttpRoute],
@@ -80,12 +73,23 @@ def test_every_command_that_is_shown_is_there(line: Block) -> None:
     command_line().parse_args([word for word in words if word != "…"], exit_on_error=False, print_error=False)
 
 
+def test_every_command_that_a_sentence_names_is_there() -> None:
+    app, wrong = command_line(), []
+    for line in named_commands():
+        # Of several that are named together, the first stands for all.
+        words = re.split(r" ?[|,…]", line.text)[0].split()[1:]
+        try:
+            app.parse_args(words, exit_on_error=False, print_error=False)
+        except MissingArgumentError:
+            continue
+        except CycloptsError as error:
+            wrong.append(f"{line.place}: {line.text}: {error}")
+    assert wrong == []
+
+
 def test_every_name_of_a_configuration_is_on_some_page() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
-    kinds: set[type[Struct]] = set()
-    for kind in (Shared, *_SECTIONS.values()):
-        _reached(kind, kinds)
-    names = {field for kind in kinds for field in kind.__struct_encode_fields__}
+    names = {field for kind in kinds() for field in kind.__struct_encode_fields__}
     assert len(names) > 100
     assert [name for name in sorted(names) if not re.search(rf"(?<!\w){name}(?!\w)", text)] == []
 
@@ -113,7 +117,7 @@ def _built(document: Any, builder: Builder) -> None:
 
 def _whole(document: dict[str, Any], builder: Builder) -> None:
     for name in SERVICES:
-        builder.build(document.pop(name, None), _SECTIONS[name], name)
+        builder.build(document.pop(name, None), SECTIONS[name], name)
     shared = builder.build(document, Shared, "")
     builder.problems += policy_problems(shared.policy) if built(shared) else []
 
@@ -127,12 +131,3 @@ def _filled(value: Any) -> Any:
     if isinstance(value, str) and _REFERENCE.search(value):
         return Resolved(_REFERENCE.sub("x", value))
     return value
-
-
-def _reached(kind: Any, found: set[type[Struct]]) -> None:
-    if isinstance(kind, type) and issubclass(kind, Struct) and kind not in found:
-        found.add(kind)
-        for field in fields(kind):
-            _reached(field.type, found)
-    for inner in getattr(kind, "__args__", ()):
-        _reached(inner, found)

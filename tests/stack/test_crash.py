@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -23,6 +25,7 @@ from tests.mcp_gateway.gateway import stateless
 from tests.stack.conftest import TENANT, World, open_world
 from tests.support.answer import Answer
 from tests.support.providers import Call, chunk, completion, held, stream
+from tests.support.stack import START_SECONDS
 from tests.support.wait import eventually
 
 pytestmark = [
@@ -233,6 +236,24 @@ async def test_what_a_killed_process_held_comes_back(world: World) -> None:
     assert (await _chat(world, key)).status == 429
     assert await _let_leases_run_out(world) >= 2
     assert [answer.status for answer in [await _chat(world, key), await _chat(world, key)]] == [200, 200]
+
+
+async def test_who_starts_it_again_at_once_waits_for_what_is_still_stopping(world: World) -> None:
+    stack, slow = world.stack, world.stack.pid_of("llm_gateway")
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        os.kill(stack.process.pid, signal.SIGKILL)
+        await stack.process.wait()
+        again = asyncio.create_task(stack.start())
+        waiting = "gatestack: waiting for the services of a `gatestack up` that was killed"
+        await eventually(
+            lambda: any(line.startswith(waiting) for line in stack.lines), "it waits", seconds=START_SECONDS
+        )
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    await again
+    world.provider.will(completion("hello"))
+    assert (await _chat(world, await world.key())).status == 200
 
 
 async def _chat(world: World, key: str) -> Answer:

@@ -34,4 +34,5 @@ async def test_a_port_that_somebody_else_has_ends_it_with_the_address_and_what_t
     assert err.count(f"mcp_gateway: cannot listen on {address}: Address already in use: {mend}") == 1
     assert "gatestack: stopping: mcp_gateway cannot start" in out
     assert "starting it again" not in out
+    assert "waiting for" not in out
     assert stack.left_behind() == []
