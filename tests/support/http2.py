@@ -14,10 +14,11 @@ from tests.support.tls import HOST
 
 
 class Http2Client:
-    """One connection. `events` are all that has come in."""
+    """One connection. `events` are all that has come in. Only while it `reads` there is new room for more."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.events: list[h2.events.Event] = []
+        self.reads = True
         self._reader = reader
         self._writer = writer
         self.h2 = h2.connection.H2Connection(
@@ -86,7 +87,7 @@ class Http2Client:
         while data := await self._reader.read(65_536):
             for event in self.h2.receive_data(data):
                 self.events.append(event)
-                if isinstance(event, h2.events.DataReceived):
+                if self.reads and isinstance(event, h2.events.DataReceived):
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.flush()
 
