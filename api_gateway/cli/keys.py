@@ -17,6 +17,8 @@ Quiet = Annotated[bool, Parameter(help="Print the secret alone, for $(…).")]
 _SPAN = re.compile(r"(\d{1,7})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 app = App(name="keys", help="Virtual keys: who may call, and how much.")
+# It needs much that no other of these commands does.
+app.command("api_gateway.cli.operator_key:operator", help="Make another operator's key for a lost one.")
 
 
 def register(parent: App) -> None:

@@ -151,7 +151,8 @@ def _key_in(path: Path) -> str:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise CommandFailed(
             f"no key: {path} cannot be read ({why}). Set GATESTACK_KEY, or name a file with "
-            "--key-file; `gatestack up` writes the first operator's key below its state folder"
+            "--key-file; `gatestack up` writes the first operator's key below its state folder, and where "
+            "that is lost, `gatestack keys operator` makes another"
         ) from error
 
 

@@ -87,7 +87,7 @@ async def _run(config: Path, loaded: Loaded[Section]) -> int:
             if not plane:
                 await _written(key, stop)
             _say(f"ready. The edge is at {children['api_gateway'].url}")
-            _say(f"it obeys the control plane at {plane}" if plane else f"the operator's key is in {key}")
+            _say(f"it obeys the control plane at {plane}" if plane else _where(key, config))
             if not plane and not loaded.shared.policy.rules:
                 _say(_NO_RULES)
         await stop.wait()
@@ -206,6 +206,13 @@ async def _written(key: Path, stop: asyncio.Event) -> None:
         if stop.is_set() or await asyncio.to_thread(key.exists):
             return
         await asyncio.sleep(_GLANCE_SECONDS)
+
+
+def _where(key: Path, config: Path) -> str:
+    if key.exists():
+        return f"the operator's key is in {key}"
+    mend = f"`gatestack keys operator --config {config}` makes another"
+    return f"the operator's key is not in {key}: if nobody has it any more, {mend}"
 
 
 async def _problems(http: HttpClient, child: Child) -> str:
