@@ -26,7 +26,8 @@ def register(parent: App) -> None:
 
 
 def doctor(*, config: ConfigFile = "gatestack.yaml", remote: Remote = _HERE) -> Output:
-    """Check configuration, state, Redis, database, keys, certificates, clocks, upstreams and services.
+    """Check configuration, state, Redis, database, keys, certificates, clocks, programs, upstreams and
+    services.
 
     Exit code 1 where something is wrong.
 

@@ -14,6 +14,7 @@ from api_gateway.doctor.files import secrets, state_folder
 from api_gateway.doctor.finding import Case, Finding
 from api_gateway.doctor.network import certificates, upstreams
 from api_gateway.doctor.processes import processes
+from api_gateway.doctor.programs import programs
 from api_gateway.doctor.state import database, redis
 from shared.clock import Clock
 from shared.config import load, load_plain
@@ -126,6 +127,52 @@ async def test_upstreams_that_do_not_answer_and_certificates_that_end_are_found(
         whole["llm_gateway"]["tls"] = {"certificate": str(good)}
         del whole["api_gateway"]["gateways"]
         assert _bad(await certificates(case)) == []
+
+
+def _children(**transports: dict[str, Any]) -> dict[str, Any]:
+    servers = {name: {"transport": {"type": "stdio", **transport}} for name, transport in transports.items()}
+    return {"mcp_gateway": {"servers": servers}}
+
+
+async def test_programs_of_tool_servers_that_are_not_there_are_found(tmp_path: Path) -> None:
+    tool = tmp_path / "tools" / "mine"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    bare = {"PATH": str(tmp_path / "tools")}
+    good = _children(
+        by_name={"command": "sh"},
+        by_path={"command": "tools/mine", "cwd": "tools"},
+        own={"command": "mine", "env": bare},
+    )
+    http = {"web": {"transport": {"type": "http", "url": "https://tools.example/mcp"}}}
+    good["mcp_gateway"]["servers"] |= http
+    [well] = await programs(_case(tmp_path, **good))
+    assert (well.level, well.what) == ("ok", "those of 3 tool servers are there")
+    tool.chmod(0o644)
+    bad = _children(
+        gone={"command": "no-such-program"},
+        lost={"command": "tools/none"},
+        plain={"command": "tools/mine"},
+        hidden={"command": "sh", "env": bare},
+        apart={"command": "sh", "cwd": "nowhere"},
+    )
+    at, folder = "mcp_gateway.servers", tmp_path
+    assert _bad(await programs(_case(tmp_path, **bad))) == [
+        ("error", f"{at}.apart.transport.cwd: there is no folder {folder}/nowhere"),
+        ("error", f"{at}.gone.transport.command: there is no program 'no-such-program' in its PATH"),
+        ("error", f"{at}.hidden.transport.command: there is no program 'sh' in its PATH"),
+        ("error", f"{at}.lost.transport.command: there is no file {folder}/tools/none"),
+        ("error", f"{at}.plain.transport.command: {folder}/tools/mine cannot be executed"),
+    ]
+    elsewhere = _case(tmp_path, **bad, state={"redis": "redis://redis:6379/0"})
+    assert {level for level, _ in _bad(await programs(elsewhere))} == {"warning"}
+
+
+async def test_a_file_that_is_no_configuration_names_no_programs(tmp_path: Path) -> None:
+    whole: dict[str, Any] = {"mcp_gateway": {"servers": {"x": None, "y": {"transport": {"type": "stdio"}}}}}
+    [well] = await programs(_case(tmp_path, **whole))
+    assert (well.level, well.what) == ("ok", "no tool server is a child process")
 
 
 def test_processes_that_are_missing_behind_or_off_in_time_are_told() -> None:
