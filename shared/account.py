@@ -6,7 +6,6 @@ and makes the row durable before the last byte goes out. It decides nothing abou
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -156,9 +155,6 @@ class Flight:
         hooks = asyncio.create_task(self._run_cut_hooks()) if cut is not None and self.on_cut else None
         try:
             await self._leave(error)
-        except asyncio.CancelledError:  # stopped while the rest of a refused body was read away
-            await self.close()
-            raise
         finally:
             self._account.kill.leave(self._token)
             if self._timer is not None:
@@ -218,8 +214,6 @@ class Flight:
             self._account.telemetry.cause(entry, error.cause)
         if not exchange.started:
             status, headers, body = self.dialect.refusal(error, entry.id)
-            with contextlib.suppress(ClientGone):
-                await exchange.discard()
             await exchange.reply(status, headers, body)
         elif event := self.dialect.event(error, entry.id):
             await exchange.finish(event)

@@ -4,7 +4,6 @@ Not for deciding anything: who calls and what may happen is the pipelines' busin
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -35,10 +34,7 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-_BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
-# How much of a body we refuse is still read, so that a client that is sending can also read why.
-_DISCARD_CAP = 96 * 1024 * 1024
-_DISCARD_SECONDS = 5.0
+BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "DELETE"))
 
 
 class Patience(Struct, frozen=True):
@@ -109,7 +105,7 @@ class Exchange:
 
     @property
     def expects_body(self) -> bool:
-        if self.scope.get("http_version") in _SHARED and self.method not in _BODILESS:
+        if self.scope.get("http_version") in _SHARED and self.method not in BODILESS:
             # HTTP/2 and HTTP/3 frame their bodies themselves: neither header needs to be there.
             return True
         values = self._values()
@@ -238,20 +234,6 @@ class Exchange:
         except TimeoutError:
             # Ours, or the one with which the server's connection has ended.
             raise ClientGone from None
-
-    async def discard(self) -> None:
-        """Reads away what is left of a refused body, bounded, so that the client can finish sending and read
-        the answer.
-        """
-        if not self.expects_body or self._consumed:
-            return
-        seen, more = 0, True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DISCARD_SECONDS):
-                while more and seen < _DISCARD_CAP:
-                    message = await self._receive()
-                    seen += len(message.get("body", b""))
-                    more = message.get("more_body", False)
 
     def let_go(self) -> None:
         """For when it is over: nobody is told of anything any more. Whoever wanted to be mostly holds this

@@ -15,6 +15,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope,
 
 from shared.background import cancelled
 from shared.crowd import Crowd
+from shared.early_answer import LINGER_SECONDS
 from shared.http1 import Http1
 from shared.inbox import Inbox
 
@@ -22,8 +23,6 @@ Action = Callable[[], Coroutine[Any, Any, None]]
 
 # Within this time most connections are used again.
 AT_ONCE_SECONDS = 0.25
-# Who is answered in the middle of its body has this long for hearing it.
-LINGER_SECONDS = 2.0
 # How a reader is told that nothing more comes.
 _ENDINGS = ("feed_eof", "set_exception")
 _FULL = (

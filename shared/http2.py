@@ -17,6 +17,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveCallable, ASGIReceiveEvent, 
 from hypercorn.utils import filter_pseudo_headers
 
 from shared.calm import Calm
+from shared.early_answer import LINGER_SECONDS
 from shared.unsent import Unsent
 from shared.websocket_stream import WebSocketStream
 
@@ -29,8 +30,6 @@ _WINDOW = 65_535
 _AT_ONCE = 8_192
 # Of its apps that may still be at work, open streams' and those of streams that were taken back.
 _RUNNING = 200
-# Who is answered in the middle of its body sends on for so long.
-_LINGER_SECONDS = 2.0
 
 
 class Http2(H2Protocol):
@@ -229,7 +228,7 @@ class Http2(H2Protocol):
         take that for a failure, where they hear it before they have read the answer.
         """
         if stream_id in self._unfinished and not self.closed:
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._cut, stream_id)
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._cut, stream_id)
 
     def _cut(self, stream_id: int) -> None:
         if stream_id in self._unfinished and not self.closed:

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from shared.connection import AT_ONCE_SECONDS, Serving
 from shared.crowd import Crowd
+from shared.early_answer import lingering
 from shared.hypercorn_parts import install
 from shared.tls import Listening
 from shared.tls_peer import with_peer
@@ -221,7 +222,7 @@ async def _granian(
     host, port = listener.getsockname()[:2]
     listener.close()
     server = Server(
-        app,
+        lingering(app),
         address=host,
         port=port,
         interface=Interfaces.ASGINL,

@@ -186,7 +186,7 @@ async def test_nothing_stays_of_streams_that_are_over(
 async def test_who_is_answered_early_is_asked_to_stop(
     client: Http2Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.0)
     stream = begin(client, "/early", ended=False)
     await eventually(lambda: code(client, stream) is not None, "it is reset")
     assert code(client, stream) == ErrorCodes.NO_ERROR

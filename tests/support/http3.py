@@ -11,7 +11,7 @@ from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.h3.connection import H3_ALPN, ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import QuicEvent, StreamReset
+from aioquic.quic.events import QuicEvent, StopSendingReceived, StreamReset
 
 from tests.support.tls import HOST
 
@@ -37,6 +37,7 @@ class Http3Client(QuicConnectionProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.http = H3Connection(self._quic)
+        self.told_to_stop = False
         self._answers: dict[int, Answering] = {}
 
     async def ask(
@@ -76,6 +77,7 @@ class Http3Client(QuicConnectionProtocol):
         self.transmit()
 
     def quic_event_received(self, event: QuicEvent) -> None:
+        self.told_to_stop = self.told_to_stop or isinstance(event, StopSendingReceived)
         if isinstance(event, StreamReset) and event.stream_id in self._answers:
             self._answers[event.stream_id].reset = event.error_code
             self._answers[event.stream_id].done.set()

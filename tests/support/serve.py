@@ -33,7 +33,7 @@ from shared.limits.keys import tenant_keys
 from shared.parts import Parts, open_parts
 from shared.redis_client import Redis
 from shared.run import Service
-from shared.server import Clients
+from shared.server import Clients, ServerName
 from shared.snapshots import Snapshots
 from shared.store import Store
 from shared.tls import Listening, Tls
@@ -206,6 +206,7 @@ async def serving(
     end_open: Callable[[], None] | None = None,
     clients: Clients = Clients(),  # noqa: B008  it is frozen
     grace_seconds: float = _GRACE_SECONDS,
+    by: ServerName = "hypercorn",
 ) -> AsyncIterator[str]:
     """Serves any ASGI app on a free port, and yields its address. What is open at the end has
     `grace_seconds`.
@@ -219,6 +220,7 @@ async def serving(
             app,
             listener,
             stop,
+            server=by,
             grace_seconds=grace_seconds,
             ready=ready.set,
             tls=listening,
@@ -228,11 +230,23 @@ async def serving(
     )
     try:
         await ready.wait()
+        if by == "granian":
+            # It says so before it listens.
+            await eventually(lambda: _listens(url), "it listens")
         yield url
     finally:
         stop.set()
         with contextlib.closing(listener):
             await task
+
+
+def _listens(url: str) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 1),
+    ):
+        return True
+    return False
 
 
 def _complete(config: Mapping[str, Any], home: Path, redis: str, edge: Edge | None) -> dict[str, Any]:
