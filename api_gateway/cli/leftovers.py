@@ -1,15 +1,40 @@
-"""What a `gatestack up` that was killed leaves behind: services that notice and stop by themselves. The next
-one waits for them, since it would find its addresses taken.
+"""One `gatestack up` a state directory; and what one that was killed leaves behind: services that notice and
+stop by themselves. The next one waits for them, since it would find its addresses taken.
+
+`up.lock` is locked by whoever runs there, `services.lock` by that one and each of its services: the system
+frees a lock when the last process that has it is gone, so that none outlives a kill.
 """
 
 import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 _GLANCE_SECONDS = 0.05
+_LONGEST_PID = 20
+
+
+class Taken(Exception):
+    """Another `gatestack up` runs in this state directory; `pid` is its process, "" where nobody can tell."""
+
+    def __init__(self, pid: str) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Nobody else gets in while the block runs. Raises Taken."""
+    with contextlib.ExitStack() as stack:
+        own = _opened(directory / "up.lock", stack)
+        if own is not None and not _locked(own):
+            pid = os.pread(own, _LONGEST_PID, 0).decode("ascii", "replace").strip()
+            raise Taken(pid if pid.isdigit() else "")
+        if own is not None:
+            _sign(own)
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -17,16 +42,11 @@ async def leftovers_gone(
     directory: Path, stop: asyncio.Event, seconds: float, say: Callable[[str], None]
 ) -> AsyncIterator[tuple[int, ...]]:
     """Waits up to `seconds` for the services that a killed `gatestack up` has left in this state directory,
-    and yields what our own have to inherit, so that the next one knows of them.
-
-    `up.lock` is locked by whoever runs there, `services.lock` by that one and each of its services: the
-    system frees a lock when the last process that has it is gone. Another one that lives is not waited for:
-    its addresses need not be ours.
+    and yields what our own have to inherit, so that the next one knows of them. For who is `alone` there.
     """
     with contextlib.ExitStack() as stack:
-        own = _opened(directory / "up.lock", stack)
         services = _opened(directory / "services.lock", stack)
-        if own is None or services is None or not _locked(own):
+        if services is None:
             yield ()
             return
         await _wait(services, stop, seconds, say)
@@ -66,3 +86,10 @@ def _locked(descriptor: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _sign(own: int) -> None:
+    """Leaves word of who has the lock. A full disk takes none, and the lock holds without it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(own, 0)
+        os.pwrite(own, f"{os.getpid()}\n".encode(), 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cyclopts import App
 
 from api_gateway.cli.config import check
-from api_gateway.cli.leftovers import leftovers_gone
+from api_gateway.cli.leftovers import Taken, alone, leftovers_gone
 from api_gateway.cli.remote import CommandFailed
 from api_gateway.cli.usage import ConfigFile
 from api_gateway.config import Section, problems
@@ -46,7 +46,8 @@ def register(parent: App) -> None:
 
 
 def up(*, config: ConfigFile = "gatestack.yaml") -> int:
-    """Start the four services and wait. Ctrl-C stops them. Exit code 2 where one of them cannot start.
+    """Start the four services and wait. Ctrl-C stops them. Exit code 2 where one of them cannot start, or
+    where another `gatestack up` has the same state.dir.
 
     Parameters
     ----------
@@ -60,11 +61,20 @@ def up(*, config: ConfigFile = "gatestack.yaml") -> int:
         return CONFIG_EXIT
     try:
         loaded = load(Path(config), "api_gateway", Section, problems)
-        return asyncio.run(_run(Path(config), loaded))
+        with alone(loaded.path(loaded.shared.state.dir)):
+            return asyncio.run(_run(Path(config), loaded))
     except ConfigProblems as error:
         raise CommandFailed.told(str(error), error.problems) from error
+    except Taken as error:
+        raise CommandFailed(_taken(config, loaded, error.pid), CONFIG_EXIT) from error
     except GatestackError as error:
         raise CommandFailed(f"the embedded state did not start: {error.detail}") from error
+
+
+def _taken(config: str, loaded: Loaded[Section], pid: str) -> str:
+    who = f"another `gatestack up` (process {pid})" if pid else "another `gatestack up`"
+    where = loaded.path(loaded.shared.state.dir)
+    return f"{who} runs with the state in {where}: stop that one, or give {config} a state.dir of its own"
 
 
 async def _run(config: Path, loaded: Loaded[Section]) -> int:
