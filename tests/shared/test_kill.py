@@ -115,6 +115,12 @@ def test_literal_and_pattern_selectors_find_the_same_call(world: World, selector
         world.switch.check(call("e2", "agent:planner"))
 
 
+def test_an_order_behind_another_of_the_same_name_is_obeyed_too(world: World) -> None:
+    world.order({"agent": "planner", "tenant": "other"}, {"agent": "planner", "tenant": "acme"})
+    with pytest.raises(Killed):
+        world.switch.check(call("e1", "agent:planner"))
+
+
 def test_what_is_in_flight_is_cut_and_the_rest_goes_on(world: World) -> None:
     world.open(call("e1"))
     world.open(call("e2", "agent:planner"))

@@ -68,6 +68,22 @@ async def test_an_operator_of_one_tenant_sees_and_changes_only_that(office: Offi
         assert all(b"globex" in row for row in after[name] - before[name])
 
 
+async def test_what_another_tenant_has_cannot_be_ended_by_its_id(office: Office) -> None:
+    await _allow(office, [{"id": "own", "sub": "user:admin", "dom": "globex", "obj": "admin:*", "act": "*"}])
+    key = await office.key("user:admin", "globex")
+    made = await office.ask("POST", "/keys", {"sub": "user:bob", "tenant": "acme"})
+    kill = await office.ask("POST", "/kills", {"selector": {"tenant": "acme"}})
+    before = await _all(office.store)
+    for method, path in (
+        ("DELETE", f"/kills/{kill.body['id']}"),
+        ("DELETE", f"/keys/{made.body['id']}"),
+        ("POST", f"/keys/{made.body['id']}/rotate"),
+    ):
+        assert (await office.ask(method, path, key=key)).status == 404, (method, path)
+    assert (await office.ask("GET", "/kills", key=key)).body["kills"] == []
+    assert await _all(office.store) == before
+
+
 async def _pages(office: Office) -> list[tuple[str, str, str, str]]:
     """Method, path, area and action of everything that is served."""
     pages: list[Page] = office.edge.app.state.pages.pages

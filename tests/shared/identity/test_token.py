@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.errors import Unauthenticated
+from shared.errors import DelegationRefused, Unauthenticated
 from shared.identity.principal import Bounds, Caller, ChainBudget
 from shared.identity.token import (
     Claims,
@@ -106,10 +106,29 @@ def test_lifetimes_are_capped() -> None:
         forge.alice(), issuer="i", audience="a", entry_id="", trace=None, ttl=9999, clock=CLOCK
     )
     assert long["exp"] - long["iat"] == 120
+    long = delegation_claims(
+        forge.alice("agent:planner"), issuer="i", entry_id="", trace=None, ttl=99_999, clock=CLOCK
+    )
+    assert long["exp"] - long["iat"] == 86_400
     with pytest.raises(Unauthenticated, match="longer than the 120"):
         caller_from_identity(identity(exp=int(CLOCK.now()) + 121))
     with pytest.raises(Unauthenticated, match="longer than the 86400"):
         caller_from_delegation(delegation(exp=int(CLOCK.now()) + 86_401))
+
+
+def test_nothing_is_handed_on_once_the_time_of_a_delegation_is_over() -> None:
+    over = msgspec.structs.replace(forge.alice("agent:planner"), bounds=Bounds(until=int(CLOCK.now())))
+    with pytest.raises(DelegationRefused, match="time"):
+        delegation(over)
+
+
+@pytest.mark.parametrize("bounds", [{"until": int(CLOCK.now()) + 59}, {"depth": 1}], ids=str)
+def test_a_token_that_reaches_further_than_its_bounds_is_refused(bounds: dict[str, int]) -> None:
+    kept = {"until": int(CLOCK.now()) + 60, "depth": 2}
+    for read in (caller_from_delegation, caller_from_identity):
+        read(delegation(exp=int(CLOCK.now()) + 60, bounds=kept))
+        with pytest.raises(Unauthenticated, match="further than its bounds"):
+            read(delegation(exp=int(CLOCK.now()) + 60, bounds=kept | bounds))
 
 
 def test_every_token_has_its_own_id() -> None:
@@ -152,6 +171,7 @@ def test_nobody_is_delegated_to_by_nobody() -> None:
         ({"budget": {"micros": True}}, "int"),
         ({"budget": {"euros": 5}}, "unknown field"),
         ({"budget": []}, "object"),
+        ({"bounds": {"places": ["eu"]}}, "unknown field"),
         ({"trace": "nonsense"}, "trace"),
         ({"trace": "00-" + "0" * 32 + "-" + "1" * 16 + "-01"}, "trace"),
     ],
