@@ -41,6 +41,18 @@ class Destination(Struct, frozen=True):
     ip: str
 
 
+class NotOpen(Forbidden):
+    """An address that may not be called. Its text is the same for a host that does not resolve and for one
+    that leads inside: callers must not learn which names there are. `why` is for operators.
+    """
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(
+            f"{host} is not an address that may be called from here, or does not resolve", cause=why
+        )
+        self.why = why
+
+
 class Egress:
     """`allow` opens host names and networks (`10.1.0.0/16`) that would be refused as not public."""
 
@@ -50,15 +62,20 @@ class Egress:
         self._resolve = resolve or _resolve
 
     async def check(self, url: str) -> Destination:
-        """Where `url` leads. Raises BadRequest for what is no http(s) address, Forbidden for what is not
-        public.
+        """Where `url` leads. Raises BadRequest for what is no http(s) address, NotOpen for what is not public
+        or does not resolve.
         """
         parts = _split(url)
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
+        if not found:
+            raise NotOpen(host, f"{host} resolves to no address")
         # One private address among several is enough: which of them gets connected to is not ours to say.
-        if not found or (host not in self._hosts and not all(self._open(address) for address in found)):
-            raise Forbidden(f"{host} is not an address that may be called from here")
+        closed = [] if host in self._hosts else [each for each in found if not self._open(each)]
+        if closed:
+            raise NotOpen(
+                host, f"{host} leads to {closed[0]}, which is not public and which no `allow` opens"
+            )
         return Destination(url=url, scheme=parts.scheme, host=host, port=port, ip=str(found[0]))
 
     async def _addresses(self, host: str, port: int) -> list[str]:
@@ -68,7 +85,8 @@ class Egress:
         try:
             return await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise Forbidden(f"{host} is not an address that may be called from here", cause=error) from error
+            why = getattr(error, "strerror", None) or error
+            raise NotOpen(host, f"{host} does not resolve ({why})") from error
 
     def _open(self, address: Address) -> bool:
         real = _embedded(address)

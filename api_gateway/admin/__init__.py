@@ -19,6 +19,7 @@ from api_gateway.routes import Route
 from shared.account import Flight
 from shared.approvals import visible
 from shared.asgi import Exchange
+from shared.egress import NotOpen
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from shared.identity.principal import Caller
 from shared.jsonrpc import refuse_duplicates
@@ -140,7 +141,7 @@ class AdminPages:
                 all_tenants=caller.principal.tenant == self._operator_tenant,
                 if_match=exchange.header("if-match") or "",
             )
-            status, answer = await page.call(self._control, ask)
+            status, answer = await _called(page, self._control, ask)
             if page.lists is not None:
                 answer = paged(answer, page.lists, ask.query)
             _note(ask)
@@ -150,6 +151,16 @@ class AdminPages:
             await exchange.reply(status, headers, msgspec.json.encode(answer))
 
         return Route(name="admin", resource=f"admin:{page.area}", action=page.action, endpoint=endpoint)
+
+
+async def _called(page: Page, control: Control, ask: Ask) -> Answer:
+    """Those who run the whole stack are told why an address is not called, others only that."""
+    try:
+        return await page.call(control, ask)
+    except NotOpen as error:
+        if not ask.all_tenants:
+            raise
+        raise Forbidden(f"{error.detail}: {error.why}") from error
 
 
 def _pattern(address: str) -> str:

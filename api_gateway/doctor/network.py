@@ -95,8 +95,12 @@ async def _asked(place: Place, case: Case) -> list[Finding]:
     try:
         async with asyncio.timeout(_SECONDS):
             _, writer = await asyncio.open_connection(place.host, place.port, ssl=context)
-    except (OSError, UnicodeError, TimeoutError) as error:
-        why = "no such host" if isinstance(error, socket.gaierror) else str(error) or "no answer in time"
+    except (socket.gaierror, UnicodeError) as error:
+        what = f"{place.named}: {place.host} does not resolve: {getattr(error, 'strerror', None) or error}"
+        do = "put the name right, or ask whoever runs the DNS of this machine"
+        return [Finding(level="error", check="upstreams", what=what, do=do)]
+    except (OSError, TimeoutError) as error:
+        why = str(error) or "no answer in time"
         what = f"{place.named}: {place.host}:{place.port} does not answer: {why}"
         return [Finding(level="error", check="upstreams", what=what, do="start it, or put the address right")]
     connection: ssl.SSLObject | None = writer.get_extra_info("ssl_object")

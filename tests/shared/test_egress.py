@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.egress import Egress, origin
+from shared.egress import Egress, NotOpen, origin
 from shared.errors import BadRequest, Forbidden
 
 PUBLIC = "93.184.215.14"
@@ -84,9 +84,22 @@ async def test_what_is_no_plain_http_address_is_refused(url: str) -> None:
         await _egress(PUBLIC).check(url)
 
 
-async def test_a_name_that_does_not_exist_is_refused_like_a_private_one() -> None:
-    with pytest.raises(Forbidden, match=r"hooks\.example\.com is not an address"):
-        await _egress().check("https://hooks.example.com/")
+async def test_callers_cannot_tell_a_name_that_does_not_exist_from_a_private_one_and_operators_can() -> None:
+    url, told, whys = "https://hooks.example.com/", set(), []
+    for egress in (_egress(), _egress("10.0.0.7"), _egress(PUBLIC, "fe80::1%eth0")):
+        with pytest.raises(NotOpen) as refused:
+            await egress.check(url)
+        told.add((refused.value.detail, refused.value.status, refused.value.reason))
+        whys.append(refused.value.why)
+        assert refused.value.cause == refused.value.why
+    [(detail, _, _)] = told
+    assert detail == "hooks.example.com is not an address that may be called from here, or does not resolve"
+    private = "which is not public and which no `allow` opens"
+    assert whys == [
+        "hooks.example.com does not resolve (no such name)",
+        f"hooks.example.com leads to 10.0.0.7, {private}",
+        f"hooks.example.com leads to fe80::1, {private}",
+    ]
 
 
 async def test_a_public_address_is_pinned_to_what_was_looked_at() -> None:

@@ -69,7 +69,8 @@ class Source:
         try:
             return await self._egress.check(url)
         except Refusal as error:
-            raise UpstreamUnreachable(f"the API may not be called: {error.detail}", cause=error) from error
+            cause = error.cause or error
+            raise UpstreamUnreachable(f"the API may not be called: {error.detail}", cause=cause) from error
 
     async def _fetched(self) -> bytes:
         url = self._transport.document

@@ -19,6 +19,7 @@ from shared.card_trust import trusted
 from shared.http_client import HttpClient
 from shared.identity.keys import KeyRecord
 from shared.identity.signing import Signer
+from tests.api_gateway.office import opened
 from tests.support.agents import Heard, begin, more, reply, scripted
 from tests.support.serve import Running, running
 from tests.support.wait import eventually
@@ -232,3 +233,18 @@ async def test_the_command_line_does_all_of_it(
     assert 'description: "writes" -> "else"' in listed
     assert "is approved" in await run("approve", "writer")
     assert "removed" in await run("remove", "writer")
+
+
+async def test_only_operators_of_the_whole_stack_learn_why_an_address_is_not_called(tmp_path: Path) -> None:
+    rule = {"id": "own", "sub": "user:eve", "dom": "acme", "obj": "admin:*", "act": "*"}
+    # A name that no resolver is asked about, and one that every machine knows.
+    names = {"localhost": "leads to ", "a..example": "does not resolve ("}
+    async with opened(tmp_path, {"rules": [rule]}) as office:
+        eve = await office.key("user:eve", "acme")
+        for host, why in names.items():
+            public = f"{host} is not an address that may be called from here, or does not resolve"
+            body = {"card_url": f"https://{host}:9/card.json"}
+            own = await office.ask("POST", "/agents/preview", body)
+            assert own.body["detail"].startswith(f"{public}: {host} {why}"), own.body
+            others = await office.ask("POST", "/agents/preview", body, key=eve)
+            assert (others.status, others.body["detail"]) == (own.status, public) == (403, public)

@@ -120,7 +120,7 @@ async def test_upstreams_that_do_not_answer_and_certificates_that_end_are_found(
         [(level, what), typo] = _bad(await upstreams(case))
         assert level == "error"
         assert what.startswith("mcp_gateway.servers.git.transport.url: 127.0.0.1:9 does not answer")
-        assert typo[1].startswith("agent_gateway.agents.typo.card_url: agents..example:443 does not answer")
+        assert typo[1].startswith("agent_gateway.agents.typo.card_url: agents..example does not resolve: ")
         missing, ended = _bad(await certificates(case))
         assert (missing[0], "no.pem" in missing[1]) == ("error", True)
         assert ended == ("error", f"llm_gateway.tls.certificate: {old}: ended 2020-01-01")
