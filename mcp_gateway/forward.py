@@ -71,6 +71,7 @@ class Forward:
         self._turns = turns
         self._hand_back = hand_back
         self._asking, self._rounds = questions.asking, questions.rounds
+        self._parked = questions.parked
         self._tasks = tasks
 
     async def __call__(
@@ -96,14 +97,20 @@ class Forward:
         )
         with cancellable:
             async with self._turns.taken(target.server), Reply(exchange, streams=ask.streams) as reply:
-                client = Client(ask, caller, flight, reply, inspection)
-                began = self._clock.monotonic()
-                await self._tasks.check(target.server, caller, ask)
-                answer = await self._answer(call, target.server, client)
-                await self._tasks.begun(target.server, caller, bytes(answer.result))
-                flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)
-                status, message = await self._finished(target, answer, client)
-                await reply.finish(status, message)
+                try:
+                    await self._relay(call, target, Client(ask, caller, flight, reply, inspection))
+                except BaseException:
+                    self._parked.untold(flight.entry)
+                    raise
+
+    async def _relay(self, call: Call, target: Target, client: Client) -> None:
+        began = self._clock.monotonic()
+        await self._tasks.check(target.server, client.caller, client.ask)
+        answer = await self._answer(call, target.server, client)
+        await self._tasks.begun(target.server, client.caller, bytes(answer.result))
+        client.flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)
+        status, message = await self._finished(target, answer, client)
+        await client.reply.finish(status, message)
 
     async def _answer(self, call: Call, server: str, client: Client) -> Envelope:
         """The server's answer; what it says before goes on to the client."""

@@ -83,6 +83,11 @@ class Parked:
             return self._taken(name, responses)
         return await Elsewhere.resumed(self._mail, replica, name, responses)
 
+    def untold(self, entry: Entry) -> None:
+        """The request of `entry` ended before its client knew what it is asked: nobody can answer that."""
+        for name in [name for name, call in self._calls.items() if call.entry is entry]:
+            self._drop(name)
+
     async def close(self) -> None:
         # Not as chores: those are ended, and may not even have begun to end a call.
         left = [call.talk for name in list(self._calls) if (call := self._forget(name)) is not None]

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tests.mcp_gateway.conftest import Open
-from tests.mcp_gateway.gateway import Gateway, Talk, http
+from tests.mcp_gateway.gateway import Gateway, Heard, Talk, http
+from tests.mcp_gateway.questions.test_replicas import ASKS, GIVEN, PATH, STATED
 from tests.support.approving import approving, asks
 from tests.support.cutting import LIMITS, Cutting, Held, Kind
+from tests.support.mcp_everything import everything_app
 from tests.support.mcp_servers import tool_server
 from tests.support.serve import serving, someone
 
@@ -83,3 +85,37 @@ async def test_a_call_that_waits_for_a_person(opened: Open, server: Server) -> N
         held.cutting = Cutting(gateway.service)
         kind = Kind(send=send, left=lambda: left(gateway, held))
         await held.cutting.everywhere(kind, stride=6)
+
+
+async def test_a_call_that_waits_for_what_its_client_is_asked(opened: Open) -> None:
+    held = Held(everything_app("session"), only=b'"tools/call"')
+    section = {"concurrency": 1}
+    async with serving(held) as url, opened({"e": http(url) | section}, limits=LIMITS) as gateway:
+        caller, cutting = someone(), Cutting(gateway.service)
+
+        async def before() -> None:
+            held.cutting = cutting
+
+        async def send() -> int:
+            params = {"name": ASKS, "arguments": {}, "_meta": STATED}
+            heard = await gateway.ask("tools/call", params, path=PATH, caller=caller)
+            if heard.status == 200:
+                # Whoever has heard what is asked goes on with the call, which its server answers.
+                held.cutting = None
+                assert "Bo" in (await gateway.ask("tools/call", params | _told(heard), path=PATH)).text
+            return heard.status
+
+        kind = Kind(
+            before=before,
+            send=send,
+            left=lambda: left(gateway, held),
+            own=lambda row: row.chain in (caller.chain, ""),
+        )
+        await cutting.everywhere(kind, stride=6)
+
+
+def _told(heard: Heard) -> dict[str, Any]:
+    """What the client comes again with."""
+    result = heard.json["result"]
+    answers = dict.fromkeys(result["inputRequests"], GIVEN)
+    return {"inputResponses": answers, "requestState": result["requestState"]}

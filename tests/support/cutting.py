@@ -43,17 +43,22 @@ def _none() -> Iterable[str]:
     return ()
 
 
+def _every(_: Row) -> bool:
+    return True
+
+
 class Kind(Struct, frozen=True, kw_only=True):
     """One kind of request. `send` makes one, reads it to its end and returns its status: `status` where
     nobody ends it, and it is then on record as `outcome`. `before` makes sure that each finds the same;
     `left` names what is there after it and should not be; `again` is the next request, by default the same
-    one.
+    one. `own` tells its row from those of others that belong to it.
     """
 
     send: Callable[[], Awaitable[int]]
     before: Callable[[], Awaitable[None]] = _nothing
     left: Callable[[], Iterable[str]] = _none
     again: Callable[[], Awaitable[int]] | None = None
+    own: Callable[[Row], bool] = _every
     status: int = 200
     outcome: str = "completed"
 
@@ -99,7 +104,7 @@ class Cutting:
                 await _over(kind, moment, client, where)
                 await self._nothing_left(kind, moment, where)
                 self._moment = None
-                row = await self._recorded_once(known, where)
+                row = await self._recorded_once(kind, known, where)
                 await _check_outcome(kind, moment, row, client, where)
             finally:
                 client.cancel()
@@ -108,8 +113,9 @@ class Cutting:
         await self._check_next(kind, where)
         return moment.count
 
-    async def _recorded_once(self, known: set[str], where: str) -> Row:
-        new = [row for row in await self._service.rows_now() if row.id not in known]
+    async def _recorded_once(self, kind: Kind, known: set[str], where: str) -> Row:
+        rows = await self._service.rows_now()
+        new = [row for row in rows if row.id not in known and kind.own(row)]
         assert len(new) == 1, f"{where}: {[(row.outcome, row.detail) for row in new]} on record"
         return new[0]
 
