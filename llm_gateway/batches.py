@@ -96,6 +96,8 @@ class Batches:
         model = models[0].name if len(models) == 1 else ""
         flight.lease = await self._admit.reserve(flight, grant, estimate, taint=flight.taint, model=model)
         exchange.stamps += rate_headers(flight.lease)
+        # It runs and costs once its provider has it: its owner must be able to see it and to end it.
+        flight.stay()
         made = await self._made(file, request.found)
         flight.entry.usage = Usage(tokens_in=lines.tokens_in, tokens_out=lines.tokens_out)
         flight.entry.cost_micros = lines.micros

@@ -99,6 +99,8 @@ class Files:
         provider = provider or self._keeper()
         flight.entry.provider = provider.name
         flight.check()
+        # Its provider keeps what it has got: its owner must be able to see it and to delete it.
+        flight.stay()
         stored = await self._stored(provider, upload)
         held = await self._hold(grant, provider, stored, upload.purpose, lines.told() if lines else None)
         flight.entry.task = held.id
