@@ -9,7 +9,7 @@ from msgspec import Raw
 from agent_gateway.read import Ask
 from shared import sse
 from shared.account import Flight
-from shared.approvals import NOT_ASKED, Consent, Park
+from shared.approvals import Park
 from shared.asgi import Exchange
 from shared.policy import Grant
 
@@ -19,17 +19,18 @@ _PULSE = b": waits for a person's approval\n\n"
 _MESSAGE_ID = "messageId"
 
 
-async def approve(park: Park, grant: Grant, ask: Ask, exchange: Exchange, flight: Flight) -> Consent:
+async def approve(park: Park, grant: Grant, ask: Ask, exchange: Exchange, flight: Flight) -> None:
     """Consent to exactly these parameters; a client that expects a stream hears that it still waits. Raises
     Unapproved, Unavailable.
     """
     if not grant.decision.approval:
-        return NOT_ASKED
+        return
     if ask.call is None or not ask.call.method.streams:
-        return await park(flight, grant, _arguments(ask))
+        await park(flight, grant, _arguments(ask))
+        return
     pulse = asyncio.create_task(_pulse(exchange))
     try:
-        return await park(flight, grant, _arguments(ask))
+        await park(flight, grant, _arguments(ask))
     finally:
         pulse.cancel()
         with contextlib.suppress(asyncio.CancelledError, OSError, RuntimeError):

@@ -62,6 +62,7 @@ class Forward:
         """Raises UpstreamFault, Unavailable while the agent is known to be down, and what guards raise."""
         own = self._own.get(call.method.name)
         if own is not None:
+            flight.sends()
             answer = await inspection.whole(call, await own(exchange, flight, caller, call, target))
             await _reply(exchange, call, answer, [_NO_STORE])
             return
@@ -70,6 +71,7 @@ class Forward:
         flight.on_cut.append(lambda: cancel_if_killed(flight, self._http, self._route, target, relay.task))
 
         async def attempt(one: Target) -> Reply:
+            flight.sends()
             return await self._upstream.open(one, flight)
 
         async def resumed(task: str) -> tuple[Call, Reply] | None:

@@ -71,8 +71,9 @@ class Pipeline:
             grant = await self._authorize(ask, caller, flight)
             agent, call = ask.agent, ask.call
             if agent is None or call is None:
-                async with await approve(self._park, grant, ask, exchange, flight):
-                    flight.lease = await self._limit(grant, ask)
+                await approve(self._park, grant, ask, exchange, flight)
+                flight.lease = await self._limit(grant, ask)
+                flight.sends()
                 await self._page(exchange, caller, ask)
                 return
             call, inspection = await self._guard(call, agent, caller, flight)
@@ -87,8 +88,8 @@ class Pipeline:
                 ask = msgspec.structs.replace(ask, name=place.agent.name, agent=place.agent)
                 grant = await self._authorize(ask, caller, flight)
             onward = await self._delegate(caller, place.agent, place.endpoint)
-            async with await approve(self._park, grant, ask, exchange, flight):
-                flight.lease = await self._limit(grant, ask)
+            await approve(self._park, grant, ask, exchange, flight)
+            flight.lease = await self._limit(grant, ask)
             target = await self._route(call, caller, onward, place, flight)
             with self._replicas.using(place):
                 await self._forward(exchange, flight, caller, call, target, inspection)

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from api_gateway.written_path import written_path
 from shared.account import Flight
-from shared.approvals import NOT_ASKED, Consent, Park
+from shared.approvals import Park
 from shared.asgi import Exchange
 from shared.errors import BadRequest
 from shared.jsonrpc import refuse_duplicates
@@ -18,12 +18,12 @@ _DECIDING = "admin:approvals"
 _BODY_CAP = 1_048_576
 
 
-async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) -> Consent:
+async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) -> None:
     """Consent to exactly this method, address and body, and to what says how that is read. Raises Unapproved,
     Unavailable, TooLarge, BadRequest.
     """
     if not grant.decision.approval or grant.resource == _DECIDING:
-        return NOT_ASKED
+        return
     body = await exchange.peek(_BODY_CAP) if exchange.expects_body else b""
     said = {
         "method": exchange.method,
@@ -31,7 +31,7 @@ async def approve(park: Park, grant: Grant, exchange: Exchange, flight: Flight) 
         "path": written_path(exchange),
         "query": exchange.query,
     }
-    return await park(flight, grant, msgspec.json.encode(said | (_read(exchange, body) if body else {})))
+    await park(flight, grant, msgspec.json.encode(said | (_read(exchange, body) if body else {})))
 
 
 def _read(exchange: Exchange, body: bytes) -> dict[str, Raw | str]:

@@ -80,6 +80,7 @@ class Connector:
         assert upstream.websocket is not None
         assert upstream.sockets is not None
         headers = self._forward.headers(exchange, flight, caller, upstream, b"")
+        flight.sends()
         return await upstream.sockets.connect(
             address + path_of(exchange, upstream),
             headers=[header for header in headers if not _handshakes(header[0])],

@@ -104,6 +104,7 @@ class Forwarder:
     async def _ask(self, call: Call, address: str, pinned: Destination | None = None) -> Reply:
         """One attempt, until the answer's headers are in."""
         body, upstream = call.body, call.errand.upstream
+        call.errand.flight.sends()
         try:
             return await (upstream.http or self._http).send(
                 call.errand.exchange.method,

@@ -14,11 +14,11 @@ from api_gateway.recall import Recall
 from api_gateway.replay import Replay
 from api_gateway.reshape import reshape
 from api_gateway.rewrite import rewrite
-from api_gateway.routes import RouteTable
+from api_gateway.routes import Endpoint, RouteTable
 from api_gateway.shed import Shed
 from api_gateway.validate import validate
 from api_gateway.websocket import WebSocketExchange
-from shared.account import Account
+from shared.account import Account, Flight
 from shared.approvals import Park
 from shared.asgi import Exchange, Patience, Receive, Scope, Send
 from shared.authenticators import Authenticate
@@ -90,17 +90,15 @@ class Pipeline:
             )
             flight.granted(grant)
             await reshape(exchange, route.upstream)
-            async with await approve(self._park, grant, exchange, flight):
-                flight.lease = await limit(grant, self._rules, self._limiter, route.name)
+            await approve(self._park, grant, exchange, flight)
+            flight.lease = await limit(grant, self._rules, self._limiter, route.name)
             if socket is not None:
                 await self._connect(socket, flight, caller, route.upstream)
             elif route.upstream is not None:
                 await validate(exchange, route.upstream)
                 await self._send(Errand(exchange, flight, caller, route.upstream))
             elif route.endpoint is not None:
-                # A kill that stops its own author must still be answered.
-                flight.spare()
-                await route.endpoint(exchange, flight, caller)
+                await _serve(route.endpoint, exchange, flight, caller)
 
     async def _send(self, errand: Errand) -> None:
         """To what is kept of earlier requests, where the route keeps something, or to the service."""
@@ -121,6 +119,14 @@ class Pipeline:
         """Is this an operator at the controls? (With a key of their own: an agent in their name is not.)"""
         own = caller.credential == "key" and caller.principal.tenant == self._operator_tenant
         return own and path.startswith("/admin/")
+
+
+async def _serve(endpoint: Endpoint, exchange: Exchange, flight: Flight, caller: Caller) -> None:
+    """What is the edge's own."""
+    # A kill that stops its own author must still be answered.
+    flight.spare()
+    flight.sends()
+    await endpoint(exchange, flight, caller)
 
 
 def own_chain(caller: Caller) -> tuple[str, ...]:

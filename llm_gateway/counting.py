@@ -146,9 +146,10 @@ class Counting:
             grant, model = await self._authorize(flight, caller, ask)
             free = msgspec.structs.replace(ask, tokens_in=0, tokens_out=0, body=b"")
             silent = msgspec.structs.replace(model, default_output_tokens=0)
-            async with await approve(self._park, grant, ask.body, flight):
-                flight.lease = await self._limit(grant, silent, free, flight.entry.tags)
+            await approve(self._park, grant, ask.body, flight)
+            flight.lease = await self._limit(grant, silent, free, flight.entry.tags)
             aim(model.targets[0], flight)
+            flight.sends()
             await exchange.reply(200, _JSON, self._form.reply(await self._tokens(ask, model.targets[0])))
 
     async def _tokens(self, ask: Ask, target: Target) -> int:

@@ -69,8 +69,8 @@ class Pipeline:
             grant, model = await self._authorize(flight, caller, ask)
             flight.taint = model.labels
             resumed = await self._responses.resume(caller, ask)
-            async with await approve(self._park, grant, ask.body, flight):
-                flight.lease = await self._limit(grant, model, resumed.ask, flight.entry.tags)
+            await approve(self._park, grant, ask.body, flight)
+            flight.lease = await self._limit(grant, model, resumed.ask, flight.entry.tags)
             ask = as_counted(resumed.ask, flight.lease)
             exchange.stamps += self._spoken.rate_headers(flight.lease)
             inspection = await inspect(ask, self._spoken, flight, self._guards, caller, model)
@@ -78,10 +78,12 @@ class Pipeline:
             found = await self._cache.find(exchange, flight, grant, model, call)
             transcribed = self._transcribe.keepers(flight, caller, model, call)
             if found.stored is not None:
+                flight.sends()
                 kept = self._responses.keepers(caller, call, None, flight.entry)
                 await replay(exchange, flight, call, found.stored, (*kept, *transcribed))
                 return
             plan = self._route(model, flight, call)
             kept = self._responses.keepers(caller, call, model, flight.entry)
             cached = self._cache.keepers(found.place, flight)
+            flight.sends()
             await self._forward(exchange, flight, call, plan, (*kept, *cached, *transcribed))

@@ -19,7 +19,7 @@ from mcp_gateway.route import Target
 from mcp_gateway.running import Running
 from shared import jsonrpc
 from shared.account import Flight
-from shared.approvals import NOT_ASKED, Consent, Park
+from shared.approvals import Park
 from shared.asgi import Exchange
 from shared.policy import Grant
 
@@ -41,12 +41,12 @@ class Approve:
 
     async def __call__(
         self, grant: Grant, ask: Ask, target: Target | None, exchange: Exchange, flight: Flight
-    ) -> Consent:
+    ) -> None:
         """Raises Unapproved, Unavailable, and what `check` does: nobody is asked about a call that is wrong
         in itself.
         """
         if target is None or not (grant.decision.approval or self._destroys(target)):
-            return NOT_ASKED
+            return
         findings = flight.entry.findings
         await check(ask, target, self._catalog, exchange, flight)
         # They are noted by the stage whose they are.
@@ -58,13 +58,14 @@ class Approve:
                 if grant.decision.approver == "caller" and not self._destroys(target):
                     word = await self._asked(grant, ask, _arguments(ask), reply)
                     if word is not None:
-                        return self._park.taken(flight, grant, word)
+                        self._park.taken(flight, grant, word)
+                        return
 
                 async def tell(approval: str) -> None:
                     if bytes(ask.progress_token):
                         await reply.note(_waiting(ask, approval))
 
-                return await self._park(flight, grant, _arguments(ask), rule=_RULE, tell=tell)
+                await self._park(flight, grant, _arguments(ask), rule=_RULE, tell=tell)
 
     def _destroys(self, target: Target) -> bool:
         return self._destructive and DESTRUCTIVE in target.labels

@@ -106,6 +106,7 @@ class Forward:
     async def _relay(self, call: Call, target: Target, client: Client) -> None:
         began = self._clock.monotonic()
         await self._tasks.check(target.server, client.caller, client.ask)
+        client.flight.sends()
         answer = await self._answer(call, target.server, client)
         await self._tasks.begun(target.server, client.caller, bytes(answer.result))
         client.flight.entry.upstream_us = int((self._clock.monotonic() - began) * 1_000_000)

@@ -75,12 +75,13 @@ class Pipeline:
             if inspection.ask is not ask:
                 # What policy and people say yes to is what goes out.
                 grant = await self._authorize(inspection.ask, target, caller, flight)
-            async with await self._approve(grant, inspection.ask, target, exchange, flight):
-                flight.lease = await self._limit(grant, ask, target)
+            await self._approve(grant, inspection.ask, target, exchange, flight)
+            flight.lease = await self._limit(grant, ask, target)
             item = await check(ask, target, self._catalog, exchange, flight)
             if ask.method.does == "listen":
                 await self._listen(exchange, flight, caller, ask)
             elif ask.method.does == "subscribe" and target is not None:
+                flight.sends()
                 await self._subscribe(exchange, ask, target)
             elif target is not None:
                 await self._forward(exchange, flight, caller, inspection, target, item)

@@ -14,6 +14,7 @@ from shared import trace
 from shared.asgi import Exchange
 from shared.clock import Clock
 from shared.dialects import Dialect
+from shared.endings import forget_way, outcome_of
 from shared.errors import (
     ClientGone,
     DelegationRefused,
@@ -21,10 +22,7 @@ from shared.errors import (
     Forbidden,
     GatestackError,
     Killed,
-    Refusal,
     Stopped,
-    Stopping,
-    Unapproved,
 )
 from shared.identity.principal import Caller, Trace
 from shared.kill import KillSwitch
@@ -41,7 +39,8 @@ _PATIENCE_SECONDS = 0.25
 
 class Flight:
     """One open request. Stages fill `entry`; `lease` is settled when the entry closes; `on_cut` runs when
-    the request is killed or its client leaves (cancel what was started upstream). `dialect` may be replaced
+    the request is killed or its client leaves (cancel what was started upstream); `unsent` gives back what
+    was used up for the request, where it ends before any of it has gone upstream. `dialect` may be replaced
     once the body is known.
     """
 
@@ -51,6 +50,7 @@ class Flight:
         self.lease: Lease | None = None
         self.taint: tuple[str, ...] = ()
         self.on_cut: list[Callable[[], Awaitable[None]]] = []
+        self.unsent: Callable[[], Awaitable[None]] | None = None
         self.entry = Entry(
             id=exchange.request_id, service=account.service, started_at=account.clock.now_us(), request_id=""
         )
@@ -78,6 +78,10 @@ class Flight:
     def stay(self) -> None:
         """This request is brought to its end even when its client leaves; a kill still cuts it."""
         self._stays = True
+
+    def sends(self) -> None:
+        """From here on its upstream may know of this request, however it ends."""
+        self.unsent = None
 
     def identify(self, caller: Caller) -> None:
         """Records who calls, places the span below its true parent, and asks the kill list. Raises Killed."""
@@ -154,6 +158,9 @@ class Flight:
         # Beside the goodbye, not after it: a client that does not read holds that up for as long as it likes.
         hooks = asyncio.create_task(self._run_cut_hooks()) if cut is not None and self.on_cut else None
         try:
+            if error is not None:
+                # Before the goodbye: whoever hears that may send the same again at once.
+                await self._give_back()
             await self._leave(error)
         finally:
             self._account.kill.leave(self._token)
@@ -169,7 +176,7 @@ class Flight:
             self.exchange.let_go()
         if isinstance(error, asyncio.CancelledError):
             return False
-        _forget_way(raised)
+        forget_way(raised)
         return True
 
     async def _leave(self, error: BaseException | None) -> None:
@@ -206,7 +213,7 @@ class Flight:
             # The row is written and says the call was complete: only the last byte failed to leave.
             return
         entry, exchange = self.entry, self.exchange
-        entry.outcome = _outcome(error, started=exchange.started)
+        entry.outcome = outcome_of(error, started=exchange.started)
         entry.reason, entry.detail = error.reason, error.detail
         if isinstance(error, Forbidden | DelegationRefused):
             entry.decision, entry.rule, entry.epoch = "deny", error.rule, error.epoch
@@ -221,13 +228,26 @@ class Flight:
             await self.close()
             raise error
 
+    async def _give_back(self) -> None:
+        unsent, self.unsent = self.unsent, None
+        if unsent is None:
+            return
+        try:
+            await self._run_hook(unsent)
+        except asyncio.CancelledError:
+            await self._record(Outcome.STOPPED, Stopped.reason)
+            raise
+
     async def _run_cut_hooks(self) -> None:
         for hook in self.on_cut:
-            try:
-                async with asyncio.timeout(_CUT_SECONDS):
-                    await hook()
-            except Exception as error:  # the request is over: a failed clean-up is only worth a log line
-                self._account.telemetry.cause(self.entry, error)
+            await self._run_hook(hook)
+
+    async def _run_hook(self, hook: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(_CUT_SECONDS):
+                await hook()
+        except Exception as error:  # the request is over: a failed clean-up is only worth a log line
+            self._account.telemetry.cause(self.entry, error)
 
     def _first_byte(self) -> None:
         self.entry.first_byte_us = self.elapsed_us()
@@ -263,26 +283,6 @@ class Account:
 
     def __call__(self, exchange: Exchange, dialect: Dialect) -> Flight:
         return Flight(self, exchange, dialect)
-
-
-def _forget_way(error: BaseException | None) -> None:
-    """An error and its causes know the frames that they came through, and those mostly know them: all that a
-    request has made would wait for the collector.
-    """
-    while error is not None and error.__traceback__ is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
-def _outcome(error: GatestackError, *, started: bool) -> Outcome:
-    if isinstance(error, Killed):
-        return Outcome.KILLED
-    if isinstance(error, Stopping):
-        return Outcome.STOPPED
-    # What went out while a call waited for a person was no part of an answer.
-    if started and not isinstance(error, Unapproved):
-        return Outcome.BROKEN
-    return Outcome.REFUSED if isinstance(error, Refusal) else Outcome.FAILED
 
 
 def _parent(signed: Trace | None, inbound: Trace | None) -> Trace | None:

@@ -68,10 +68,10 @@ class EndpointPipeline:
             grant, model = await self._authorize(flight, caller, inquiry)
             flight.taint = model.labels
             pin = await self._files.pin(caller, inquiry.files)
-            async with await approve(self._park, grant, told(inquiry, body), flight):
-                flight.lease = await self._limit(
-                    grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
-                )
+            await approve(self._park, grant, told(inquiry, body), flight)
+            flight.lease = await self._limit(
+                grant, _silent(model, inquiry), _countable(inquiry), flight.entry.tags
+            )
             exchange.stamps += self._endpoint.rate_headers(flight.lease)
             guards = await self._inspect(inquiry, flight, model)
             chosen = self._route.choose(self._endpoint, model, inquiry, flight)
@@ -79,10 +79,12 @@ class EndpointPipeline:
                 exchange, flight, grant, model, self._endpoint, inquiry, guards, chosen.group
             )
             if found.kept is not None:
+                flight.sends()
                 await replay(exchange, flight, found.kept)
                 return
             plan = self._route(self._endpoint, _silent(model, inquiry), inquiry, flight, chosen, pin)
             inquiry = self._renamed(exchange, inquiry, pin)
+            flight.sends()
             body = await self._forward(exchange, flight, self._endpoint, inquiry, plan)
             self._cache.keep(found.place, body, flight)
 

@@ -3,16 +3,13 @@
 from shared.approvals.approval import Approval, Filed, State, Word, may_decide
 from shared.approvals.bell import Bell
 from shared.approvals.book import Book
-from shared.approvals.consent import NOT_ASKED, Consent
 from shared.approvals.park import Park, refuse_asking
 from shared.approvals.preview import preview, visible
 
 __all__ = [
-    "NOT_ASKED",
     "Approval",
     "Bell",
     "Book",
-    "Consent",
     "Filed",
     "Park",
     "State",

@@ -32,8 +32,8 @@ class Book:
 
     async def ask(self, approval: Approval, binding: str, most: int) -> tuple[str, Word] | None:
         """The id of what a person is asked about this call and how it stands: what was asked before, if the
-        call is a repeated one, else `approval`. One that was approved is used by that. None where `most` of
-        this principal's wait already.
+        call is a repeated one, else `approval`. One that was approved is used by that, as `approval.entry`.
+        None where `most` of this principal's wait already.
         """
         now, life = approval.created, approval.expires - approval.created
         keys = (
@@ -45,17 +45,25 @@ class Book:
         )
         kept_ms, open_ms = (life + _KEPT_US) // 1000, max(1, life // 1000)
         body = msgspec.msgpack.encode(approval)
-        args = (_ONE, approval.id, now, approval.expires, most, kept_ms, open_ms, body, now - _KEPT_US - life)
+        oldest = now - _KEPT_US - life
+        args = (
+            *(_ONE, approval.id, now, approval.expires, most, kept_ms, open_ms, body, oldest),
+            approval.entry,
+        )
         id, *word = await self._redis.run(ASK, keys, args)
         return (id.decode(), _word(word)) if id else None
 
-    async def look(self, id: str) -> Word:
-        """How it stands. One that is approved is used by whoever looks first: later it is `used`."""
-        return _word(await self._redis.run(LOOK, (_ONE + id,), (self._clock.now_us(),)))
+    async def look(self, id: str, entry: str) -> Word:
+        """How it stands. One that is approved is used by the entry that looks first: to others it is `used`
+        from then on.
+        """
+        return _word(await self._redis.run(LOOK, (_ONE + id,), (self._clock.now_us(), entry)))
 
-    async def give_back(self, id: str) -> None:
-        """The decision that was used is not: the same call may still use it."""
-        await self._redis.run(GIVE_BACK, (_ONE + id,), (id, self._clock.now_us()))
+    async def give_back(self, id: str, entry: str) -> None:
+        """The decision that `entry` has used is not: the same call may still use it. Nothing where another
+        has used it, or nobody.
+        """
+        await self._redis.run(GIVE_BACK, (_ONE + id,), (id, self._clock.now_us(), entry))
 
     async def leave(self, id: str, *, withdraw: bool = False) -> None:
         """A call no longer waits. Without any other that does, `withdraw` takes back what was asked."""

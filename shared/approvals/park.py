@@ -13,7 +13,6 @@ from shared.account import Flight
 from shared.approvals.approval import Approval, State, Word, binding, digest
 from shared.approvals.bell import Bell
 from shared.approvals.book import Book
-from shared.approvals.consent import Consent
 from shared.approvals.preview import preview, visible
 from shared.clock import Clock
 from shared.config import ApprovalsSection
@@ -62,10 +61,11 @@ class Park:
 
     async def __call__(
         self, flight: Flight, grant: Grant, arguments: bytes, *, rule: str = "", tell: Tell = _nobody
-    ) -> Consent:
-        """Consent to `grant` with exactly these `arguments`. `rule` asks for it where policy does not; `tell`
-        hears the id when the call begins to wait. Raises Unapproved, Unavailable, and
-        Unauthenticated where the caller's key has been revoked meanwhile.
+    ) -> None:
+        """Returns once there is consent to `grant` with exactly these `arguments`; a flight that ends unsent
+        gives it back. `rule` asks for it where policy does not; `tell` hears the id when the call begins to
+        wait. Raises Unapproved, Unavailable, and Unauthenticated where the caller's key has been revoked
+        meanwhile.
         """
         approval = self._approval(flight, grant, arguments, grant.decision.asks or rule)
         bound = binding(grant, approval.digest)
@@ -76,6 +76,8 @@ class Park:
                 data={"state": "full"},
             )
         id, word = asked
+        # From the first look on, of which a cut may keep the answer from us.
+        flight.unsent = partial(self._book.give_back, id, flight.entry.id)
         if word.state == "pending":
             # A call that is stopped with its process is sent again by its client: that takes nothing back.
             withdraw = partial(self._book.leave, id, withdraw=True)
@@ -84,7 +86,7 @@ class Park:
                 # Whoever looks finds it without having been told.
                 with contextlib.suppress(Unavailable):
                     await self._announce(approval)
-            word = await self._waited(grant, id, tell)
+            word = await self._waited(flight, grant, id, tell)
             flight.on_cut.remove(withdraw)
             if word.state in ("pending", "void"):
                 with contextlib.suppress(Unavailable):
@@ -97,9 +99,8 @@ class Park:
         if grant.caller.key:
             # It was good when the call came in, and that may be long ago.
             self._keyring.check(grant.caller.key)
-        return Consent(id, word.by, self._give_back)
 
-    def taken(self, flight: Flight, grant: Grant, word: bool) -> Consent:
+    def taken(self, flight: Flight, grant: Grant, word: bool) -> None:
         """The word of the caller themselves, where policy leaves it to them. Raises Unapproved."""
         by = grant.caller.actor
         stands: State = "approved" if word else "denied"
@@ -107,10 +108,10 @@ class Park:
         flight.entry.findings += (_finding("caller", Word(state=state, by=by)),)
         if state != "approved":
             raise _refusal("caller", Word(state=state))
-        return Consent(by=by)
 
     async def _asked(self, flight: Flight, approval: Approval, bound: str) -> tuple[str, Word] | None:
         asking = asyncio.create_task(self._book.ask(approval, bound, self._section.most_pending))
+        flight.unsent = partial(self._unheard, asking, flight.entry.id)
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -119,11 +120,15 @@ class Park:
             raise
 
     async def _take_back(self, asking: asyncio.Task[tuple[str, Word] | None]) -> None:
-        asked = await asking
+        asked = await asyncio.shield(asking)
         if asked is not None and asked[1].state == "pending":
             await self._book.leave(asked[0], withdraw=True)
-        elif asked is not None and asked[1].state == "approved":
-            await self._book.give_back(asked[0])
+
+    async def _unheard(self, asking: asyncio.Task[tuple[str, Word] | None], entry: str) -> None:
+        # Another may have to wait for it as well.
+        asked = await asyncio.shield(asking)
+        if asked is not None and asked[1].state == "approved":
+            await self._book.give_back(asked[0], entry)
 
     def _approval(self, flight: Flight, grant: Grant, arguments: bytes, rule: str) -> Approval:
         caller, decision, now = grant.caller, grant.decision, self._clock.now_us()
@@ -146,12 +151,12 @@ class Park:
             expires=now + int(self._section.open_seconds * 1_000_000),
         )
 
-    async def _waited(self, grant: Grant, id: str, tell: Tell) -> Word:
+    async def _waited(self, flight: Flight, grant: Grant, id: str, tell: Tell) -> Word:
         await tell(id)
         with self._bell.hearing(id) as rung:
-            return await self._decided(grant, id, rung)
+            return await self._decided(flight.entry.id, grant, id, rung)
 
-    async def _decided(self, grant: Grant, id: str, rung: asyncio.Event) -> Word:
+    async def _decided(self, entry: str, grant: Grant, id: str, rung: asyncio.Event) -> Word:
         """How it stands once it is decided, the time is over, or policy has changed."""
         deadline = self._clock.monotonic() + self._section.wait_seconds
         while True:
@@ -159,7 +164,7 @@ class Park:
             if self._changed(grant):
                 return Word(state="void")
             with contextlib.suppress(Unavailable):
-                word = await self._book.look(id)
+                word = await self._book.look(id, entry)
                 if word.state != "pending":
                     return word
             left = deadline - self._clock.monotonic()
@@ -171,10 +176,6 @@ class Park:
 
     def _changed(self, grant: Grant) -> bool:
         return self._policy.current.epoch != grant.decision.epoch
-
-    async def _give_back(self, id: str) -> None:
-        with contextlib.suppress(Unavailable):
-            await self._book.give_back(id)
 
 
 def _finding(id: str, word: Word) -> str:

@@ -1,12 +1,13 @@
 """What happens to approvals in one step each, in Lua. A record is a hash: `body`, `state`, `by`, `at`, `why`,
-`ends` (microseconds), `call` and `of` (the keys that point at it), `waiting` (calls that wait for it).
+`ends` (microseconds), `call` and `of` (the keys that point at it), `waiting` (calls that wait for it),
+`taker` (the entry of the call that has used it).
 """
 
 from shared.redis_client import Script
 
 # KEYS call, record, of the principal, all, of the tenant
 # ARGV prefix of records, id, now, ends, most, milliseconds that the record and the call are kept, body,
-#      the oldest time that lists keep
+#      the oldest time that lists keep, the entry of whoever asks
 ASK = Script("""
 local id = redis.call('GET', KEYS[1])
 if id then
@@ -14,7 +15,7 @@ if id then
   local found = redis.call('HMGET', one, 'state', 'ends', 'by', 'at', 'why')
   if found[1] and tonumber(found[2]) > tonumber(ARGV[3]) then
     if found[1] == 'approved' then
-      redis.call('HSET', one, 'state', 'used')
+      redis.call('HSET', one, 'state', 'used', 'taker', ARGV[10])
       redis.call('DEL', KEYS[1])
     elseif found[1] == 'pending' then
       redis.call('HINCRBY', one, 'waiting', 1)
@@ -38,25 +39,28 @@ end
 return {ARGV[2], 'pending', '', '0', ''}
 """)
 
-# KEYS record · ARGV now. A decision to approve is taken by whoever looks first.
+# KEYS record · ARGV now, the entry of whoever looks. A decision to approve is taken by whoever looks first;
+# who has not heard so looks again.
 LOOK = Script("""
-local found = redis.call('HMGET', KEYS[1], 'state', 'ends', 'by', 'at', 'why', 'call')
+local found = redis.call('HMGET', KEYS[1], 'state', 'ends', 'by', 'at', 'why', 'call', 'taker')
 if not found[1] then return {'expired', '', '0', ''} end
 if tonumber(found[2]) <= tonumber(ARGV[1]) then return {'expired', '', '0', ''} end
 if found[1] == 'approved' then
-  redis.call('HSET', KEYS[1], 'state', 'used')
+  redis.call('HSET', KEYS[1], 'state', 'used', 'taker', ARGV[2])
   redis.call('DEL', found[6])
+elseif found[1] == 'used' and found[7] == ARGV[2] then
+  found[1] = 'approved'
 end
 return {found[1], found[3], found[4], found[5]}
 """)
 
-# KEYS record · ARGV id, now
+# KEYS record · ARGV id, now, the entry of whoever gives it back: it must be the one that has used it
 GIVE_BACK = Script("""
-local found = redis.call('HMGET', KEYS[1], 'state', 'ends', 'call')
-if found[1] ~= 'used' then return 0 end
+local found = redis.call('HMGET', KEYS[1], 'state', 'ends', 'call', 'taker')
+if found[1] ~= 'used' or found[4] ~= ARGV[3] then return 0 end
 local left = math.floor((tonumber(found[2]) - tonumber(ARGV[2])) / 1000)
 if left <= 0 or not redis.call('SET', found[3], ARGV[1], 'NX', 'PX', left) then return 0 end
-redis.call('HSET', KEYS[1], 'state', 'approved')
+redis.call('HSET', KEYS[1], 'state', 'approved', 'taker', '')
 return 1
 """)
 

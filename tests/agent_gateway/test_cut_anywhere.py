@@ -13,7 +13,7 @@ from a2a.server.tasks import TaskUpdater
 from tests.agent_gateway.gateway import Gateway, gateway, message
 from tests.support import agents
 from tests.support.agents import Echo, Parts, RunningAgent, agent
-from tests.support.approving import approving, asks
+from tests.support.approving import Spending, approving, asks
 from tests.support.cutting import LIMITS, Cutting, Held, Kind
 from tests.support.executors import Worker
 from tests.support.serve import someone
@@ -108,8 +108,8 @@ async def test_a_message_that_waits_for_a_person(tmp_path: Path, monkeypatch: py
             async with approving(gate.parts):
                 return (await gate.call("writer", "SendMessage", said, caller)).status
 
-        held.cutting = Cutting(gate.service)
-        await held.cutting.everywhere(Kind(send=send, left=held.left), stride=6)
+        held.cutting, spending = Cutting(gate.service), Spending(gate.parts, lambda: held.arrived)
+        await spending.everywhere(held.cutting, send, held.left, stride=6)
 
 
 async def _working(gate: Gateway, caller: Any) -> str:

@@ -73,11 +73,17 @@ class Front:
 
 
 @contextlib.asynccontextmanager
-async def fronted(directory: Path, *routes: dict[str, Any], **section: Any) -> AsyncIterator[Front]:
-    """`routes` are called r0, r1, … at /r0, /r1, … unless they say otherwise; Alice may use all of them."""
+async def fronted(
+    directory: Path, *routes: dict[str, Any], asks: str = "", **section: Any
+) -> AsyncIterator[Front]:
+    """`routes` are called r0, r1, … at /r0, /r1, … unless they say otherwise; Alice may use all of them,
+    and what `asks` names with a person's consent.
+    """
     named = [{"name": f"r{n}", "prefix": f"/r{n}", **route} for n, route in enumerate(routes)]
     rule = {"id": "all", "sub": "user:alice", "dom": "acme", "obj": "route:*", "act": "*"}
-    config = {"api_gateway": {"routes": named, **section}, "policy": {"rules": [rule]}}
+    asking = [{"id": "asks", "sub": "*", "dom": "*", "obj": asks, "act": "*"}] if asks else []
+    policy = {"rules": [rule], "approvals": asking}
+    config = {"api_gateway": {"routes": named, **section}, "policy": policy}
     async with running(SERVICE, config, directory) as edge:
         front = Front(edge)
         known = {"keys", "kills", "policy"}

@@ -14,6 +14,7 @@ from api_gateway.idempotency_keys import Claim
 from shared.asgi import Receive, Scope, Send
 from tests.api_gateway.exchanging import token_gate
 from tests.api_gateway.fronted import Front, fronted
+from tests.support.approving import Spending, approving
 from tests.support.cutting import PLACES, Cutting, Held, Kind
 from tests.support.serve import Running, serving
 from tests.support.wait import eventually
@@ -66,12 +67,17 @@ class Cut:
 
 
 @contextlib.asynccontextmanager
-async def edge(directory: Path, service: Answering, *more: Answering, **route: Any) -> AsyncIterator[Cut]:
+async def edge(
+    directory: Path, service: Answering, *more: Answering, asks: str = "", **route: Any
+) -> AsyncIterator[Cut]:
     async with contextlib.AsyncExitStack() as stack:
         held = [Held(one) for one in (service, *more)]
         urls = [await stack.enter_async_context(serving(one)) for one in held]
         yield Cut(
-            await stack.enter_async_context(fronted(directory, {"urls": urls, **route}, limits=PLACES)), *held
+            await stack.enter_async_context(
+                fronted(directory, {"urls": urls, **route}, asks=asks, limits=PLACES)
+            ),
+            *held,
         )
 
 
@@ -166,6 +172,19 @@ async def test_a_request_that_waits_for_its_turn(tmp_path: Path) -> None:
 
         kind = Kind(send=send, again=cut.ask, left=cut.left)
         await cut.cutting.everywhere(kind, stride=3)
+
+
+async def test_a_request_that_waits_for_a_person(tmp_path: Path) -> None:
+    turns = {"limit": 5, "queue": 5}
+    async with edge(tmp_path, Answering(), asks="route:r0", concurrency=turns) as cut:
+        parts, [service] = cut.front.edge.parts, cut._services
+
+        async def send() -> int:
+            async with approving(parts):
+                return await cut.ask(method="POST", body=b"x")
+
+        spending = Spending(parts, lambda: service.arrived)
+        await spending.everywhere(cut.cutting, send, cut.left, stride=6)
 
 
 async def test_a_request_that_is_refused_before_its_body_is_there(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.llm_gateway.conftest import Open
 from tests.llm_gateway.gateway import Gateway, request
-from tests.support.approving import approving, asks
+from tests.support.approving import Spending, approving, asks
 from tests.support.cutting import LIMITS, Cutting, Kind
 from tests.support.providers import Behaviour, Call, ScriptedProvider, completion_body, events
 from tests.support.serve import someone
@@ -159,6 +159,5 @@ async def test_a_call_that_waits_for_a_person(
             async with approving(parts):
                 return (await gateway.ask(caller, max_tokens=20)).status
 
-        answers.cutting = Cutting(gateway.service)
-        kind = Kind(send=send, left=lambda: left(gateway, provider))
-        await answers.cutting.everywhere(kind, stride=4)
+        answers.cutting, spending = Cutting(gateway.service), Spending(parts, lambda: len(provider.calls))
+        await spending.everywhere(answers.cutting, send, lambda: left(gateway, provider), stride=4)

@@ -8,7 +8,7 @@ import pytest
 from tests.mcp_gateway.conftest import Open
 from tests.mcp_gateway.gateway import Gateway, Heard, Talk, http
 from tests.mcp_gateway.questions.test_replicas import ASKS, GIVEN, PATH, STATED
-from tests.support.approving import approving, asks
+from tests.support.approving import Spending, approving, asks
 from tests.support.cutting import LIMITS, Cutting, Held, Kind
 from tests.support.mcp_everything import everything_app
 from tests.support.mcp_servers import tool_server
@@ -82,9 +82,8 @@ async def test_a_call_that_waits_for_a_person(opened: Open, server: Server) -> N
             async with approving(parts):
                 return (await gateway.call("one__echo", {"text": "x"}, caller=caller)).status
 
-        held.cutting = Cutting(gateway.service)
-        kind = Kind(send=send, left=lambda: left(gateway, held))
-        await held.cutting.everywhere(kind, stride=6)
+        held.cutting, spending = Cutting(gateway.service), Spending(parts, lambda: held.arrived)
+        await spending.everywhere(held.cutting, send, lambda: left(gateway, held), stride=6)
 
 
 async def test_a_call_that_waits_for_what_its_client_is_asked(opened: Open) -> None:

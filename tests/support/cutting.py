@@ -211,11 +211,12 @@ async def _counted(redis: Redis, unit: str) -> int | None:
 
 class Held:
     """An upstream's app: once the request is ended it says nothing more until its client has left. `only`:
-    calls whose body has this in it.
+    calls whose body has this in it. `arrived` counts those.
     """
 
     def __init__(self, app: Any, only: bytes = b"") -> None:
         self.cutting: Cutting | None = None
+        self.arrived = 0
         self._app = app
         self._only = only
         self._open = 0
@@ -250,12 +251,14 @@ class _Call:
         self._send = send
         self._only = only
         self._body = b""
+        held.arrived += not only
         self._left = asyncio.Event()
 
     async def pump(self) -> None:
         while not self._left.is_set():
             message = await self._receive()
-            self._body += message.get("body", b"")
+            before, self._body = self._only in self._body, self._body + message.get("body", b"")
+            self._held.arrived += not before and self._only in self._body
             if message["type"] == "http.disconnect":
                 self._left.set()
             self.inbox.put_nowait(message)

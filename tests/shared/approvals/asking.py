@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from shared.account import Flight
-from shared.approvals import Approval, Bell, Book, Consent, Park
+from shared.approvals import Approval, Bell, Book, Park
 from shared.asgi import Exchange
 from shared.clock import Clock
 from shared.config import ApprovalsSection
@@ -53,6 +53,13 @@ ASKED = Approval(
 )
 
 
+Then = Callable[[Flight], Awaitable[None]]
+
+
+async def _sent(flight: Flight) -> None:
+    flight.sends()
+
+
 class Asking:
     """Two replicas that ask, and the book that both write in."""
 
@@ -81,8 +88,10 @@ class Asking:
         *,
         replica: int = 0,
         resource: str = TOOL,
+        then: Then = _sent,
     ) -> "Running":
-        return Running(self, caller or someone(key="k1"), arguments, replica, resource)
+        """`then` is what becomes of it once it may go on."""
+        return Running(self, caller or someone(key="k1"), arguments, replica, resource, then)
 
     async def pending(self, count: int = 1) -> list[str]:
         """The ids of what waits, oldest first."""
@@ -108,17 +117,20 @@ class Asking:
 class Running:
     """One call in a frame of its own, as it runs."""
 
-    def __init__(self, asking: Asking, caller: Caller, arguments: bytes, replica: int, resource: str) -> None:
+    def __init__(
+        self, asking: Asking, caller: Caller, arguments: bytes, replica: int, resource: str, then: Then
+    ) -> None:
         self.frame = Frame()
-        self.consent: Consent | None = None
         self._asking = asking
+        self._then = then
         self._task = asyncio.create_task(self._run(caller, arguments, replica, resource))
 
     async def _run(self, caller: Caller, arguments: bytes, replica: int, resource: str) -> dict[str, Any]:
         async def stage(flight: Flight, exchange: Exchange) -> None:
             flight.entry.service = "mcp_gateway"
             grant = self._asking.grant(caller, resource)
-            self.consent = await self._asking.replicas[replica](flight, grant, arguments)
+            await self._asking.replicas[replica](flight, grant, arguments)
+            await self._then(flight)
             await exchange.reply(200, [], b"done")
 
         return await self.frame.run(stage)

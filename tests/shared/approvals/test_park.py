@@ -1,17 +1,19 @@
 """A call waits for a person, goes on once with exactly what was approved, and is refused otherwise."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import msgspec
 import pytest
 
+from shared.account import Flight
 from shared.approvals import Approval
-from shared.errors import ClientGone, Killed
+from shared.errors import ClientGone, Killed, LimitExceeded
 from shared.identity.principal import Caller
 from shared.policy import Policy
 from shared.redis_client import Redis
-from tests.shared.approvals.asking import ARGUMENTS, KEYS, RULES, Asking, asking
+from tests.shared.approvals.asking import KEYS, RULES, Asking, asking
 from tests.support.serve import someone
 
 
@@ -26,8 +28,6 @@ async def test_a_call_goes_on_once_it_is_approved_and_its_entry_says_by_whom(des
     id = await approved(desk)
     entry = await call.ended()
     assert (entry["outcome"], entry["findings"]) == ("completed", (f"approval:{id} approved by user:bob",))
-    assert call.consent is not None
-    assert (call.consent.approval, call.consent.by) == (id, "user:bob")
     assert await desk.state(id) == "used"
 
 
@@ -178,20 +178,102 @@ async def test_of_one_principal_only_so_many_calls_are_open(redis: Redis) -> Non
         assert len(desk.announced) == 4
 
 
-async def test_a_decision_is_given_back_where_something_else_then_refuses_the_call(redis: Redis) -> None:
-    async with asking(redis, wait_seconds=20) as desk:
-        call = desk.call()
-        id = await approved(desk)
-        await call.ended()
-        assert call.consent is not None
-        with pytest.raises(RuntimeError):
-            async with call.consent:
-                raise RuntimeError("no more money")
+class Stopped:
+    """Calls that have their approval and come no further."""
+
+    def __init__(self) -> None:
+        self.there = asyncio.Event()
+
+    async def __call__(self, flight: Flight) -> None:
+        self.there.set()
+        await asyncio.Event().wait()
+
+
+async def refused(flight: Flight) -> None:
+    raise LimitExceeded("no more money", retry_after=1)
+
+
+async def test_a_decision_is_given_back_where_something_else_then_refuses_the_call(desk: Asking) -> None:
+    call = desk.call(then=refused)
+    id = await approved(desk)
+    assert (await call.ended())["reason"] == LimitExceeded.reason
+    assert await desk.state(id) == "approved"
+    assert (await desk.call().ended())["findings"] == (f"approval:{id} approved by user:bob",)
+    assert len(desk.announced) == 1
+
+
+@pytest.mark.parametrize("cut", [Killed("stopped"), ClientGone(), None], ids=["kill", "gone", "stop"])
+@pytest.mark.parametrize("repeated", [False, True], ids=["after waiting", "at once"])
+async def test_a_decision_is_given_back_where_its_call_is_ended_before_it_is_sent(
+    redis: Redis, cut: Exception | None, *, repeated: bool
+) -> None:
+    async with asking(redis, wait_seconds=0 if repeated else 20) as desk:
+        if repeated:
+            await desk.call().refused()
+            id = await approved(desk)
+        stopped = Stopped()
+        call = desk.call(then=stopped)
+        if not repeated:
+            id = await approved(desk)
+        await stopped.there.wait()
+        assert await desk.state(id) == "used"
+        ends = await desk.redis.execute("HGET", f"gs:{{approvals}}:one:{id}", "ends")
+        call.stop() if cut is None else call.cut(cut)
+        with contextlib.suppress(asyncio.CancelledError):
+            await call.ended()
         assert await desk.state(id) == "approved"
-        assert (await desk.call(arguments=ARGUMENTS).ended())["findings"] == (
-            f"approval:{id} approved by user:bob",
-        )
-        assert len(desk.announced) == 1
+        assert await desk.redis.execute("HGET", f"gs:{{approvals}}:one:{id}", "ends") == ends
+        assert (await desk.call(replica=1).ended())["findings"] == (f"approval:{id} approved by user:bob",)
+        assert await desk.state(id) == "used"
+
+
+async def test_a_decision_stays_used_where_its_call_is_ended_after_it_was_sent(desk: Asking) -> None:
+    stopped = Stopped()
+
+    async def sent(flight: Flight) -> None:
+        flight.sends()
+        await stopped(flight)
+
+    call = desk.call(then=sent)
+    id = await approved(desk)
+    await stopped.there.wait()
+    call.cut(ClientGone())
+    await call.ended()
+    assert await desk.state(id) == "used"
+
+
+async def test_only_the_call_that_has_used_a_decision_gives_it_back(redis: Redis) -> None:
+    async with asking(redis, wait_seconds=0) as desk:
+        await desk.call().refused()
+        id = await approved(desk)
+        first, second = Stopped(), Stopped()
+        gone = desk.call(then=first)
+        await first.there.wait()
+        gone.cut(ClientGone())
+        await gone.ended()
+        used = desk.call(replica=1, then=second)
+        await second.there.wait()
+        # What is said twice, or late, by the one that has given it back already.
+        await desk.book.give_back(id, gone.frame.entry["id"])
+        assert await desk.state(id) == "used"
+        used.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await used.ended()
+
+
+async def test_a_decision_is_not_given_back_where_the_same_call_has_been_asked_about_anew(
+    redis: Redis,
+) -> None:
+    async with asking(redis, wait_seconds=0) as desk:
+        await desk.call().refused()
+        id = await approved(desk)
+        stopped = Stopped()
+        call = desk.call(then=stopped)
+        await stopped.there.wait()
+        await desk.call(replica=1).refused()
+        call.cut(ClientGone())
+        await call.ended()
+        assert await desk.state(id) == "used"
 
 
 async def test_word_that_was_missed_is_found_all_the_same(redis: Redis) -> None:
