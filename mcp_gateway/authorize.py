@@ -12,7 +12,9 @@ from mcp_gateway.methods import ACTIONS, KINDS, Kind
 from mcp_gateway.remembered import Remembered
 from mcp_gateway.route import Target
 from mcp_gateway.sight import Sight
+from mcp_gateway.skills.shelf import split
 from mcp_gateway.surfaces import Surface
+from mcp_gateway.transports import SKILLS
 from shared.account import Flight
 from shared.agent_list import PREFIX, AgentList
 from shared.errors import Forbidden, NotFound, UpstreamFault
@@ -200,4 +202,7 @@ def _record_target(flight: Flight, target: Target) -> None:
     flight.entry.server = target.server
     if target.kind == "tool":
         flight.entry.tool = f"{target.server}/{target.name}"
+    elif target.server == SKILLS:
+        # In whatever version, as a resource or as a prompt.
+        flight.entry.skill, _ = split(target.name)
     flight.taint = target.taint

@@ -45,6 +45,6 @@ class Registry:
             public_url=section.public_url,
             began=self._began,
         )
-        skills = Directory(self.shelf, Needs(self.shelf, authorize, catalog))
+        skills = Directory(self.shelf, Needs(self.shelf, authorize, catalog), parts.kill)
         shelves: dict[str, Shelf] = {"servers": servers, "skills": skills}
         return RegistryPages(parts.account, authenticate, parts.policy, shelves)

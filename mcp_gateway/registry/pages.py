@@ -13,6 +13,7 @@ import msgspec
 from starlette.routing import Route
 
 from mcp_gateway.registry.shown import Query, Shown, asked
+from mcp_gateway.transports import SKILLS
 from shared.account import Account, Flight
 from shared.asgi import Exchange, Receive, Scope, Send
 from shared.authenticators import Authenticate
@@ -94,6 +95,9 @@ class RegistryPages:
         versions = await self._versions(shelf, caller, query, match["name"])
         if not versions:
             raise NotFound(f"there is no {shelf.key} {match['name'][:200]!r} here")
+        if kind == SKILLS:
+            flight.entry.server, flight.entry.skill = SKILLS, match["name"]
+            flight.check()
         if match["version"] is None:
             return _list(kind, shelf.key, await shelf.described(versions, caller), "")
         found = await shelf.described([_version(versions, match["version"])], caller)

@@ -9,16 +9,21 @@ from mcp_gateway.registry.shown import Shown
 from mcp_gateway.search.ranking import ranked
 from mcp_gateway.skills.needs import Needed, Needs, Reader
 from mcp_gateway.skills.shelf import SCHEME, Skill, SkillShelf
+from mcp_gateway.transports import SKILLS
+from shared.errors import Killed
 from shared.identity.principal import Caller
+from shared.kill import KillSwitch
+from shared.ledger.entry import Entry
 from shared.meaning import Meaning
 
 
 class Directory:
     key = "skill"
 
-    def __init__(self, shelf: SkillShelf, needs: Needs) -> None:
+    def __init__(self, shelf: SkillShelf, needs: Needs, kill: KillSwitch) -> None:
         self._shelf = shelf
         self._needs = needs
+        self._kill = kill
         self._meaning = Meaning()
 
     async def visible(self, caller: Caller) -> list[Shown]:
@@ -36,15 +41,26 @@ class Directory:
         return [_named(skills[place]) for place in best]
 
     async def described(self, page: Sequence[Shown], caller: Caller) -> list[Shown]:
-        """With the instructions, and what the caller has of what they take."""
+        """With the instructions, and what the caller has of what they take. Raises Unavailable."""
         found = [self._shelf.kept(shown.entry.name, shown.entry.version) for shown in page]
         # One that has gone while the answer was put together is left out.
         skills = [skill for skill in found if skill is not None]
         reader = await self._needs.of(caller)
         return [
-            msgspec.structs.replace(_named(skill), content=_content(skill, needed))
+            msgspec.structs.replace(
+                _named(skill), content=_content(skill, needed, stopped=self._stopped(skill, caller))
+            )
             for skill, needed in zip(skills, await reader.needed(skills), strict=True)
         ]
+
+    def _stopped(self, skill: Skill, caller: Caller) -> bool:
+        """Whether the kill switch stops this skill for the caller: a list of many goes on without it."""
+        use = Entry(id="", service="", started_at=0, caller=caller, server=SKILLS, skill=skill.id)
+        try:
+            self._kill.check(use)
+        except Killed:
+            return True
+        return False
 
     def _mine(self, reader: Reader) -> list[Skill]:
         names = dict.fromkeys(skill.id for skill in self._shelf.all())
@@ -57,14 +73,14 @@ def _named(skill: Skill) -> Shown:
     return Shown(entry=skill.entry, content=own, latest=skill.latest)
 
 
-def _content(skill: Skill, needed: Needed) -> dict[str, Any]:
-    gone = skill.entry.state == "deleted"
+def _content(skill: Skill, needed: Needed, *, stopped: bool) -> dict[str, Any]:
+    gone = stopped or skill.entry.state == "deleted"
     return {
         "id": skill.id,
         "version": skill.entry.version,
         "title": skill.title,
         "description": skill.text.description,
-        # Nobody follows what was taken back.
+        # Nobody follows what was taken back or stopped.
         "instructions": "" if gone else skill.text.instructions,
         "needs": msgspec.to_builtins(needed.needs),
         "complete": needed.complete and not gone,
