@@ -19,6 +19,7 @@ from agent_gateway.delegate import Delegate
 from agent_gateway.extended_card import ExtendedCard
 from agent_gateway.forward import Forward, Own
 from agent_gateway.guard import Guard
+from agent_gateway.left import Left
 from agent_gateway.limit import Limit
 from agent_gateway.listing import Listing
 from agent_gateway.pipeline import Pipeline
@@ -69,6 +70,7 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
     upstream = Upstream(
         parts.http, parts.clock, bridges(section, parts, egress), reply_cap=section.max_reply_bytes
     )
+    left = Left(parts.kill, parts.http, route, parts.clock, parts.telemetry, seconds=section.task_seconds)
     guard = Guard(section.guards, parts.http, parts.limiter)
     push = Push(section, parts, catalog, tasks, route, upstream, guard)
     sign = CardSigner(parts.signer)
@@ -92,13 +94,13 @@ def build(loaded: Loaded[Section], parts: Parts) -> Starlette:
         limit=Limit(parts.limiter, section.limits, shared.chain),
         tasks=tasks,
         route=route,
-        forward=Forward(parts.http, parts.clock, tasks, route, upstream, own=own, configs=push.configs),
+        forward=Forward(parts.clock, tasks, route, upstream, own=own, configs=push.configs, left=left),
         show=Show(cards, sign, **seen_as),
     )
     ingress = routing.Route("/agents/{name}/push/{hook}", endpoint=push.ingress)
     app = Starlette(routes=[*public_routes(parts), ingress, routing.Route("/{path:path}", endpoint=pipeline)])
     app.middleware_stack = Shortcut(app.router, app.build_middleware_stack())
-    app.state.push = push
+    app.state.push, app.state.left = push, left
     every = section.registry.check_seconds
     app.state.trust = trust
     app.state.publish = Publish(parts.redis, catalog, cards, trust)
@@ -130,6 +132,7 @@ async def living(loaded: Loaded[Section], parts: Parts, app: Starlette) -> Async
         owned(state.watch.run(), "cards", parts.failed),
         owned(state.probe.run(), "probes", parts.failed),
         owned(state.publish.run(), "agents", parts.failed),
+        owned(state.left.run(), "left tasks", parts.failed),
     ]
     try:
         yield

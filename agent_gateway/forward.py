@@ -8,8 +8,8 @@ from agent_gateway.bindings import Answer
 from agent_gateway.bindings.extensions import allowed_extensions
 from agent_gateway.bindings.wires import WIRES
 from agent_gateway.call import Call
-from agent_gateway.cancel import cancel_if_killed
 from agent_gateway.guard import Inspection
+from agent_gateway.left import Left
 from agent_gateway.push.configs import Configs
 from agent_gateway.relay import Relay
 from agent_gateway.route import Route, Target
@@ -20,7 +20,7 @@ from shared.asgi import Exchange
 from shared.attempts import Breaker, first_success
 from shared.clock import Clock
 from shared.errors import UpstreamBroken
-from shared.http_client import HttpClient, Reply
+from shared.http_client import Reply
 from shared.identity.principal import Caller
 
 # Answers that are put together here: from what the agent is asked in another way, or from our own records.
@@ -29,11 +29,12 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 
 class Forward:
-    """`own` are operations that are not simply sent on; `configs` puts our webhook in place of a client's."""
+    """`own` are operations that are not simply sent on; `configs` puts our webhook in place of a client's;
+    `left` keeps what goes on at agents in a kill's reach.
+    """
 
     def __init__(
         self,
-        http: HttpClient,
         clock: Clock,
         tasks: Tasks,
         route: Route,
@@ -41,13 +42,14 @@ class Forward:
         *,
         own: Mapping[str, Own],
         configs: Configs,
+        left: Left,
     ) -> None:
-        self._http = http
         self._tasks = tasks
         self._route = route
         self._upstream = upstream
         self._own = own
         self._configs = configs
+        self._left = left
         self._breaker = Breaker(clock)
 
     async def __call__(
@@ -68,8 +70,17 @@ class Forward:
             return
         call, target = await self._configs.replaced(exchange, flight, caller, call, target)
         relay = Relay(self._tasks, flight, caller, call, target, self._configs.bound, inspection)
-        flight.on_cut.append(lambda: cancel_if_killed(flight, self._http, self._route, target, relay.task))
+        try:
+            await self._relayed(exchange, flight, call, target, relay)
+        finally:
+            if relay.task:
+                self._left.note(flight.entry, target, relay.task)
+            elif relay.over:
+                self._left.forget(flight.entry, target, flight.entry.task)
 
+    async def _relayed(
+        self, exchange: Exchange, flight: Flight, call: Call, target: Target, relay: Relay
+    ) -> None:
         async def attempt(one: Target) -> Reply:
             flight.sends()
             return await self._upstream.open(one, flight)
@@ -88,8 +99,7 @@ class Forward:
                 await relay.events(exchange, reply, headers, resumed)
             else:
                 answer = await relay.looked_at(await self._upstream.whole(call, target, reply))
-                answer = await inspection.whole(call, answer)
-                await _reply(exchange, call, answer, headers)
+                await _reply(exchange, call, await relay.inspection.whole(call, answer), headers)
 
     async def _resumed(self, target: Target, task: str, flight: Flight) -> tuple[Call, Reply] | None:
         """A new stream about `task` in place of one that was cut; None where the agent has none to give."""

@@ -31,8 +31,8 @@ _RESUMPTIONS, _PAUSE_SECONDS = 6, 0.05
 
 
 class Relay:
-    """One call's answer. `task` is the task that it is about, as soon as that is known and until it has
-    ended.
+    """One call's answer. `task` is the task that it works on, as soon as that is known and until it is
+    `over`.
     """
 
     def __init__(
@@ -53,8 +53,9 @@ class Relay:
         self._call = call
         self._agent = target.agent.name
         self._bound = bound
-        self._inspection = inspection
+        self.inspection = inspection
         self._learnt: set[tuple[str, str]] = set()
+        self.over = False
         self._ended = False
         self._going_on = False
         self._passed = 0
@@ -95,7 +96,7 @@ class Relay:
             call, reply = resumed
         if cut is not None:
             raise cut
-        rest = [self._to.event(self._call, each) for each in await self._inspection.end()]
+        rest = [self._to.event(self._call, each) for each in await self.inspection.end()]
         await exchange.finish(b"".join(rest))
 
     async def _pass_on(self, call: Call, reply: Reply, exchange: Exchange) -> None:
@@ -137,7 +138,7 @@ class Relay:
         if not data:
             return event
         answer = await self.looked_at(self._from.answer(call, data))
-        seen = await self._inspection.event(answer, last=self._ended or not self._going_on)
+        seen = await self.inspection.event(answer, last=self._ended or not self._going_on)
         same = call is self._call and answer.wire == call.wire and answer.body is data
         if same and len(seen) == 1 and seen[0] is answer:
             return event
@@ -168,7 +169,7 @@ class Relay:
                 await self._bound(self._call.webhook, seen.task)
         entry = self._flight.entry
         entry.task, entry.context = seen.task or entry.task, seen.context or entry.context
-        self._ended = bool(seen.ended)
+        self._ended, self.over = bool(seen.ended), bool(seen.ended) and seen.ended == seen.state
         if seen.state:
             self._going_on = seen.state in ("submitted", "working")
         if self._holds:

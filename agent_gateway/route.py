@@ -1,6 +1,7 @@
 """Stage: where a call goes, as what, and with which credential. Nothing of the caller's own travels on."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,7 +15,7 @@ from agent_gateway.seen import Seen
 from shared import trace
 from shared.account import Flight
 from shared.egress import Destination, Egress
-from shared.identity.principal import Caller
+from shared.identity.principal import Caller, Trace
 from shared.identity.signing import Signer
 from shared.identity.token import delegation_claims
 
@@ -31,7 +32,7 @@ async def _forget(_: Seen) -> None:
 class Target(Struct, frozen=True, kw_only=True):
     """One request to an agent, ready to be sent. `base` is the endpoint, below which some wires have
     paths. `pinned` is the address that was checked, where that has to be. `learn` is told what an answer
-    shows.
+    shows. `bearer` makes the agent's delegation token anew, where it gets one.
     """
 
     agent: Agent
@@ -44,6 +45,7 @@ class Target(Struct, frozen=True, kw_only=True):
     wire: Wire = "JSONRPC/1.0"
     pinned: Destination | None = None
     learn: Learn = _forget
+    bearer: Callable[[], str] | None = None
 
 
 class Route:
@@ -71,8 +73,9 @@ class Route:
         if call.extensions:
             listed = ", ".join(call.extensions)
             headers += [("a2a-extensions", listed), ("x-a2a-extensions", listed)]
-        if agent.delegates:
-            headers.append(("authorization", f"Bearer {self._token(onward, flight)}"))
+        bearer = partial(self._token, onward, flight.entry.id, flight.trace) if agent.delegates else None
+        if bearer is not None:
+            headers.append(("authorization", f"Bearer {bearer()}"))
         target = Target(
             agent=agent,
             url=endpoint.url,
@@ -83,6 +86,7 @@ class Route:
             wire=endpoint.wire,
             pinned=await self._egress.check(endpoint.url) if agent.guarded and agent.bridge is None else None,
             learn=lambda seen: self._replicas.learn(place, caller, seen),
+            bearer=bearer,
         )
         return self.again(target, call)
 
@@ -99,21 +103,30 @@ class Route:
             target, method=request.method, url=request.url, headers=tuple(headers), body=request.body
         )
 
-    def cancellation(self, target: Target, task: str) -> Target:
-        """The request that cancels `task` at the agent that `target` goes to."""
-        return self.again(target, of_task("CancelTask", task))
+    async def cancellation(self, target: Target, task: str) -> Target:
+        """The request that cancels `task` at the agent that `target` went to, with a token and an address of
+        now. Raises Forbidden, UpstreamFault.
+        """
+        if target.pinned is not None:
+            target = msgspec.structs.replace(target, pinned=await self._egress.check(target.base))
+        sent = self.again(target, of_task("CancelTask", task))
+        if target.bearer is None:
+            return sent
+        headers = [header for header in sent.headers if header[0] != "authorization"]
+        fresh = ("authorization", f"Bearer {target.bearer()}")
+        return msgspec.structs.replace(sent, headers=(*headers, fresh))
 
     def resubscription(self, target: Target, task: str) -> tuple[Call, Target]:
         """The call, and the request, that takes up the stream of `task` again."""
         call = of_task("SubscribeToTask", task)
         return call, self.again(target, call)
 
-    def _token(self, onward: Caller, flight: Flight) -> str:
+    def _token(self, onward: Caller, entry: str, trace: Trace) -> str:
         claims = delegation_claims(
             onward,
             issuer=self._signer.issuer,
-            entry_id=flight.entry.id,
-            trace=flight.trace,
+            entry_id=entry,
+            trace=trace,
             ttl=self._seconds,
         )
         return self._signer.sign(claims, typ="delegation+jwt")

@@ -93,7 +93,7 @@ def _never(_: str) -> bool:
 
 class KillSwitch:
     """Knows every open flight of this process. It takes its list from `snapshots` by itself. `revoked` says
-    of a key's id whether the key is.
+    of a key's id whether the key is. `obeyed` hears of every order, after what is open was cut.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class KillSwitch:
         revoked: Callable[[str], bool] = _never,
     ) -> None:
         self.epoch = 0
+        self.obeyed: list[Callable[[], None]] = []
         self._revoked = revoked
         self._snapshots = snapshots
         self._clock = clock
@@ -149,17 +150,30 @@ class KillSwitch:
         kills = msgspec.json.decode(payload, type=list[Kill])
         self._orders, self.epoch = _Orders(kills) if kills else None, epoch
         if self._orders is not None:
-            self._cut(self._refusal)
+            self._obey()
 
     def keys_changed(self) -> None:
         """Cuts what is in flight with a key that has been revoked since."""
-        self._cut(self._refusal)
+        self._obey()
 
     def stop(self) -> None:
         """Ends everything that is open: this process stops, and what waits any longer is cut without a
         word.
         """
         self._cut(lambda _: Stopping("this server is being stopped: send the call again", retry_after=1))
+
+    def stops(self, entry: Entry) -> bool:
+        """Whether a kill of which this process knows is meant for a call that has ended, as far as it goes on
+        elsewhere.
+        """
+        return self._refusal(entry) is not None
+
+    def _obey(self) -> None:
+        try:
+            self._cut(self._refusal)
+        finally:
+            for tell in self.obeyed:
+                tell()
 
     def _refusal(self, entry: Entry) -> GatestackError | None:
         if self._orders is not None and (order := self._orders.first(entry)) is not None:
