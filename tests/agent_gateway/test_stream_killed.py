@@ -50,6 +50,23 @@ async def test_a_kill_takes_the_task_of_a_blocking_call_along(tmp_path: Path) ->
         assert await eventually(lambda: patient.cancelled, "the task cancelled upstream") == [task]
 
 
+async def test_a_kill_that_was_heard_of_before_the_call_had_ended_takes_its_task_along(
+    tmp_path: Path,
+) -> None:
+    patient = Patient()
+    async with agent(patient) as writer, gateway(tmp_path, writer=writer) as gate:
+        task = await _working(gate)
+        # Whoever looks after what is left had its turn before the call was one of those.
+        gate.parts.kill.obeyed.clear()
+        waiting = asyncio.create_task(
+            gate.post("writer", request("SendMessage", message("more", taskId=task)))
+        )
+        await eventually(lambda: len(writer.calls()) == 2, "the second message at the agent")
+        await gate.edge.kill(gate.parts, agent="writer")
+        await waiting
+        assert await eventually(lambda: patient.cancelled, "the task cancelled upstream") == [task]
+
+
 @pytest.mark.parametrize("selector", [{"agent": "writer"}, {"user": "alice"}, {"chain": "c1"}, {"key": "k1"}])
 async def test_a_kill_cancels_the_task_of_a_call_whose_client_has_left(
     tmp_path: Path, selector: dict[str, str]
@@ -158,6 +175,8 @@ async def test_a_kill_leaves_tasks_alone_that_were_only_looked_at_or_have_ended(
     async with scripted(script) as writer, gateway(tmp_path, writer=writer) as gate:
         async with gate.stream("writer") as events:
             await events.take(1)
+        await eventually(lambda: gate.parts.kill.open == 0, "no call is open")
+        assert gate.service.app.state.left.count == 0
         await gate.edge.kill(gate.parts, agent="writer")
         assert writer.calls("CancelTask") == []
 
